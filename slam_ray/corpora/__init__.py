@@ -1,0 +1,1 @@
+"""What texts? Reading them, their languages, the prompts they are put into."""

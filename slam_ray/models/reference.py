@@ -1,0 +1,72 @@
+"""What a model is to us: a base checkpoint, or a base with tensors that a training step made for it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slam_ray.config import InputError
+from slam_ray.models.families import Family, family_of
+from slam_ray.pipeline.step import Artifact, fingerprint
+
+TRAINED_FILE = "trained.safetensors"
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model by content.
+
+    Attributes:
+        base: folder of the base checkpoint.
+        manifest: SHA-256 of each of the base's files, by name.
+        trained: the train artifact whose `trained.safetensors` replaces tensors of the base, if any.
+    """
+
+    base: Path
+    manifest: tuple[tuple[str, str], ...]
+    trained: Artifact[Any] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the weights and the tokenizer."""
+        return self.trained.fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The checkpoint's config.json."""
+        config: dict[str, Any] = json.loads((self.base / "config.json").read_text())
+        return config
+
+    @property
+    def family(self) -> Family:
+        """Where this model keeps its parts."""
+        return family_of(self.config["model_type"])
+
+
+def base_model(path: str) -> ModelRef:
+    """Reference to a local checkpoint, hashed once per file version.
+
+    Raises:
+        InputError: no such folder, a file is missing, the weights are not safetensors, or the family is unknown.
+    """
+    folder = Path(path).expanduser().absolute()
+    if not folder.is_dir():
+        raise InputError(f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint")
+    weights = sorted(folder.glob("*.safetensors"))
+    for name, found in {
+        "config.json": (folder / "config.json").is_file(),
+        "tokenizer.json": (folder / "tokenizer.json").is_file(),
+        "*.safetensors (pickled weights are never loaded)": bool(weights),
+    }.items():
+        if not found:
+            raise InputError(f"model.path: {folder} holds no {name}")
+    files = [*sorted(folder.glob("*.json")), *weights]
+    model = ModelRef(folder, tuple((file.name, _sha256(file)) for file in files))
+    family_of(model.config.get("model_type", ""))
+    return model
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

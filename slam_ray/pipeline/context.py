@@ -1,0 +1,105 @@
+"""The run's hold on Ray: connected only when a step needs it, with the workers each step may use.
+
+Between steps of different kinds everything held is let go, and the next step starts only when the cluster is idle
+again, so that no two stages ever share a GPU's memory.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, TypeVar
+
+import psutil
+
+from slam_ray.config import ExecutionConfig, InputError
+from slam_ray.pipeline.resources import Workers, shortfall
+
+T = TypeVar("T")
+IDLE_TIMEOUT_S = 120.0
+
+
+class Context:
+    """Ray for one run; a context manager that lets everything go at its end."""
+
+    def __init__(self, execution: ExecutionConfig) -> None:
+        self.execution = execution
+        self._exit = ExitStack()
+        self._held: tuple[str, Any, ExitStack] | None = None
+        self._workers: dict[str, Workers] = {}
+
+    def __enter__(self) -> "Context":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+        self._exit.close()
+
+    def workers(self, kind: str) -> Workers:
+        """The workers of one kind ("counting", "training", "engines"); connects to Ray at the first call.
+
+        Raises:
+            InputError: some kind can never fit this cluster; raised at the first call, for all kinds.
+        """
+        if not self._workers:
+            self._workers = self._connect()
+        return self._workers[kind]
+
+    def hold(self, kind: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+        """Return what `make` opens, kept open while consecutive steps are of this kind."""
+        if self._held is None or self._held[0] != kind:
+            self.release()
+            stack = ExitStack()
+            self._held = (kind, stack.enter_context(make()), stack)
+        held: T = self._held[1]
+        return held
+
+    def release(self, keep: str | None = None) -> None:
+        """Close what is held, unless it is of the kind `keep`, and wait until the cluster is idle."""
+        if self._held is not None and self._held[0] != keep:
+            _, _, stack = self._held
+            self._held = None
+            stack.close()
+            self._wait_until_idle()
+
+    def settle(self) -> None:
+        """After a step: wait until all it used is free, unless workers are held for the next one."""
+        if self._workers and self._held is None:
+            self._wait_until_idle()
+
+    def _connect(self) -> dict[str, Workers]:
+        import ray
+
+        if not ray.is_initialized():
+            if not os.environ.get("RAY_ADDRESS"):
+                from slam_ray.pipeline.local_ray import local_ray
+
+                os.environ.update(self._exit.enter_context(local_ray()).environment)
+            ray.init(logging_level="warning", log_to_driver=True)
+            self._exit.callback(ray.shutdown)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpu = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
+        counts = {
+            "counting": self.execution.counting_actors,
+            "training": self.execution.training_workers,
+            "engines": self.execution.engines,
+        }
+        workers = {kind: Workers(kind, count, cpus=1, gpus=gpu) for kind, count in counts.items()}
+        missing = [text for kind in workers.values() if (text := shortfall(kind, nodes))]
+        if missing:
+            raise InputError("this cluster can never run this configuration:\n  " + "\n  ".join(missing))
+        return workers
+
+    def _wait_until_idle(self) -> None:
+        import ray
+
+        deadline = time.monotonic() + IDLE_TIMEOUT_S
+        while True:
+            total, free = ray.cluster_resources(), ray.available_resources()
+            busy = {name: total[name] - free.get(name, 0) for name in ("CPU", "GPU") if name in total}
+            if all(used < 1e-6 for used in busy.values()):
+                return
+            if time.monotonic() > deadline:
+                names = sorted({p.name() for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::")})
+                raise RuntimeError(f"a stage ended but still holds {busy} after {IDLE_TIMEOUT_S:.0f} s: {names}")
+            time.sleep(0.1)

@@ -1,0 +1,74 @@
+"""A recipe as a list of stages: run them one after the other, or plan them without running anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.step import Artifact, NotMade, Step
+from slam_ray.pipeline.storage import Storage
+
+Done = Mapping[str, Artifact[Any]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a recipe under its title; `build` gets the earlier artifacts by title and may read their results."""
+
+    title: str
+    build: Callable[[Done], Step[Any]]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a run would do with a stage: "done", "to do" or "depends on <title>", and why."""
+
+    title: str
+    state: str
+    reason: str = ""
+
+
+class _Known(dict[str, Artifact[Any]]):
+    def __missing__(self, title: str) -> Artifact[Any]:
+        raise NotMade(title)
+
+
+def plan(stages: Sequence[Stage], storage: Storage) -> list[Planned]:
+    """Say for each stage whether it is done, to do, or depends on one whose result is not known yet."""
+    known, planned = _Known(), []
+    for stage in stages:
+        try:
+            step = stage.build(known)
+        except NotMade as missing:
+            planned.append(Planned(stage.title, f"depends on {missing.title}"))
+            continue
+        known[stage.title] = artifact = storage.find(step)
+        if artifact.directory is not None:
+            planned.append(Planned(stage.title, "done"))
+        else:
+            planned.append(Planned(stage.title, "to do", storage.nearest_difference(step) or ""))
+    return planned
+
+
+def run(
+    stages: Sequence[Stage],
+    storage: Storage,
+    context: Context,
+    made: Callable[[str, Artifact[Any]], None] = lambda title, artifact: None,
+) -> dict[str, Artifact[Any]]:
+    """Make what is not made yet, in order; `made` is told of each artifact as soon as it stands."""
+    done: dict[str, Artifact[Any]] = {}
+    for stage in stages:
+        step = stage.build(done)
+        artifact = storage.find(step)
+        if artifact.directory is None:
+            print(f"{stage.title}: {step.fingerprint}", flush=True)
+            context.release(keep=step.workers)
+            artifact = storage.make(step, context)
+            context.settle()
+            print(f"{stage.title}: made in {storage.record(artifact)['seconds']:.1f} s", flush=True)
+        else:
+            print(f"{stage.title}: done before", flush=True)
+        done[stage.title] = artifact
+        made(stage.title, artifact)
+    return done

@@ -1,0 +1,123 @@
+"""A step is a function plus what decides its result; an artifact is what it made, under that identity.
+
+The fingerprint of a step holds its name, version, config and the fingerprints of its inputs. Paths, numbers of
+workers and devices stay out of it: they reach the function through its closure and its `Attempt`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from slam_ray.pipeline.context import Context
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class HasFingerprint(Protocol):
+    """An input of a step: an artifact, a model, the content of a file."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class NotMade(Exception):
+    """The result of a step was asked for that is not made yet; only planning meets it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self.title = title
+
+
+@dataclass(frozen=True)
+class Artifact(Generic[R]):
+    """What a step made (or, without a directory, will make): files and a small typed result.
+
+    Attributes:
+        step: name of the step.
+        fingerprint: identity of the step that makes it.
+        directory: folder of the committed attempt; never changed afterwards.
+    """
+
+    step: str
+    fingerprint: str
+    directory: Path | None = None
+    _result: R | None = None
+
+    @property
+    def result(self) -> R:
+        """The step's result; raises `NotMade` while it is not made."""
+        if self._result is None:
+            raise NotMade(self.step)
+        return self._result
+
+    def file(self, name: str) -> Path:
+        """Path of one file of the artifact; raises `NotMade` while it is not made."""
+        if self.directory is None:
+            raise NotMade(self.step)
+        return self.directory / name
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a step.
+
+    Attributes:
+        directory: empty folder for the artifact's files.
+        scratch: folder shared by all attempts at this step, for what a later attempt can go on from (checkpoints,
+            finished rows); removed once the step is committed.
+        context: Ray and the workers of the run.
+    """
+
+    directory: Path
+    scratch: Path
+    context: Context
+
+
+@dataclass(frozen=True)
+class Step(Generic[R]):
+    """A unit of work whose result is kept.
+
+    Attributes:
+        name: names the kind of artifact, e.g. "count".
+        version: raise it when the same config and inputs give another result.
+        config: what decides the result, besides the inputs.
+        inputs: what it reads, by name.
+        result: type of the small result kept in the record; files go into the attempt's directory.
+        run: does the work.
+        workers: kind of workers it holds while it runs, or None for a step in the driver alone. Consecutive steps
+            of one kind may share them (see `Context.hold`).
+    """
+
+    name: str
+    version: int
+    config: BaseModel
+    inputs: Mapping[str, HasFingerprint]
+    result: type[R]
+    run: Callable[[Attempt], R]
+    workers: str | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """JSON values that decide the result."""
+        return {
+            "step": self.name,
+            "version": self.version,
+            "config": self.config.model_dump(mode="json"),
+            "inputs": {name: item.fingerprint for name, item in sorted(self.inputs.items())},
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """20 hexadecimal digits of the SHA-256 of the identity."""
+        return fingerprint(self.identity)
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """Hash plain JSON values; anything else (a path, a callable, NaN) raises TypeError or ValueError."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

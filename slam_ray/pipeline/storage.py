@@ -1,0 +1,102 @@
+"""Where artifacts lie: `<storage>/artifacts/<step>/<fingerprint>/`, written by attempts, committed by one record.
+
+A commit is one exclusive create of `record.json`: without it there is no artifact, and who comes second keeps the
+first one's. So a killed run leaves nothing half done, and nothing finished is ever replaced.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
+
+RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "numpy")
+
+
+class Storage:
+    """A folder of artifacts and runs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+
+    def run_directory(self, name: str) -> Path:
+        """Folder of a run: its resolved config, links to its artifacts, summary and report."""
+        return self.root / "runs" / name
+
+    def find(self, step: Step[R]) -> Artifact[R]:
+        """The artifact of `step`; without a directory if it is not made yet."""
+        home = self._home(step)
+        record_file = home / "record.json"
+        if not record_file.exists():
+            return Artifact(step.name, step.fingerprint)
+        record = json.loads(record_file.read_text())
+        result = step.result.model_validate(record["result"])
+        return Artifact(step.name, step.fingerprint, home / "attempts" / record["attempt"], result)
+
+    def make(self, step: Step[R], context: Context) -> Artifact[R]:
+        """Run `step` in a new attempt and commit it; returns the artifact that stands then."""
+        home = self._home(step)
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        attempt = Attempt(home / "attempts" / name, home / "scratch", context)
+        attempt.directory.mkdir(parents=True)
+        attempt.scratch.mkdir(exist_ok=True)
+        started = time.time()
+        result = step.run(attempt)
+        record = {
+            **step.identity,
+            "fingerprint": step.fingerprint,
+            "attempt": name,
+            "result": result.model_dump(mode="json"),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "seconds": round(time.time() - started, 3),
+            "versions": {package: version(package) for package in RECORDED_VERSIONS},
+            "command": sys.argv,
+        }
+        self._commit(home, name, record)
+        shutil.rmtree(attempt.scratch, ignore_errors=True)
+        return self.find(step)
+
+    def record(self, artifact: Artifact[Any]) -> dict[str, Any]:
+        """The whole record of a finished artifact."""
+        record: dict[str, Any] = json.loads(self._home(artifact).joinpath("record.json").read_text())
+        return record
+
+    def nearest_difference(self, step: Step[Any]) -> str | None:
+        """Name the config keys and inputs in which the most similar finished artifact of this kind differs."""
+        wanted = _flat(step.identity)
+        differences = []
+        for record_file in (self.root / "artifacts" / step.name).glob("*/record.json"):
+            record = json.loads(record_file.read_text())
+            found = _flat({key: record[key] for key in step.identity})
+            keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
+            differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
+        return "; ".join(min(differences, key=len)) if differences else None
+
+    def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
+        name = item.name if isinstance(item, Step) else item.step
+        return self.root / "artifacts" / name / item.fingerprint
+
+    def _commit(self, home: Path, attempt: str, record: dict[str, Any]) -> None:
+        # A hard link is an exclusive create whose content is whole from the first moment, also under kill -9.
+        draft = home / "attempts" / attempt / "record.draft"
+        draft.write_text(json.dumps(record, indent=1, ensure_ascii=False))
+        try:
+            os.link(draft, home / "record.json")
+        except FileExistsError:
+            print(f"  {record['step']}: another run finished it first; keeping that one")
+        draft.unlink()
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else key)
+    return flat

@@ -1,6 +1,8 @@
 """What is a run? Pydantic sections, their reading from preset, file and command line, and errors a user can mend."""
 
-from slam_ray.config.errors import InputError
+from slam_ray.config.command_line import Command, parse_command
+from slam_ray.config.errors import InputError, job, nearest
+from slam_ray.config.load import known_keys, load_config, presets
 from slam_ray.config.schema import (
     ENGLISH,
     ActivationsConfig,
@@ -18,6 +20,7 @@ from slam_ray.config.schema import (
 __all__ = [
     "ENGLISH",
     "ActivationsConfig",
+    "Command",
     "CorporaConfig",
     "EvaluationConfig",
     "ExecutionConfig",
@@ -28,4 +31,10 @@ __all__ = [
     "Section",
     "SelectionConfig",
     "TrainingConfig",
+    "job",
+    "known_keys",
+    "load_config",
+    "nearest",
+    "parse_command",
+    "presets",
 ]

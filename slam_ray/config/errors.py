@@ -1,5 +1,33 @@
 """The one exception for what a user can mend: a job prints its message alone and exits with code 2."""
 
+import functools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+
+BAD_INPUT = 2
+
 
 class InputError(ValueError):
     """Bad input: a file, line, key or language that is wrong, and what would be right."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the most similar known one, or all of them."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def job(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
+    """Make a job's `main(argv) -> exit code` print an `InputError` as one message and return 2."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str]) -> int:
+        try:
+            return main(argv)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            return BAD_INPUT
+
+    return guarded

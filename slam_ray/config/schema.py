@@ -16,23 +16,35 @@ Projection = Literal["up", "down", "gate"]
 class Section(BaseModel):
     """Base of every section: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelConfig(Section):
     """The model to improve; it should reason well in English already."""
 
-    path: str = Field(description="A local folder in the Hugging Face layout with safetensors weights.")
-    dtype: Dtype = Field("bfloat16", description="Precision of counting, training and generation.")
+    path: str = Field(
+        description="A local folder in the Hugging Face layout with safetensors weights."
+    )
+    dtype: Dtype = Field(
+        "bfloat16", description="Precision of counting, training and generation."
+    )
 
 
 class CorporaConfig(Section):
     """The texts: JSON Lines files, one object a line."""
 
-    questions: str = Field(description="Parallel questions to count on: id, language, question.")
-    pairs: str = Field(description="X -> English translations to train on: id, language, kind, source, english.")
-    benchmarks: dict[str, str] = Field(description="Name -> file of test problems: id, language, question, answer.")
-    languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
+    questions: str = Field(
+        description="Parallel questions to count on: id, language, question."
+    )
+    pairs: str = Field(
+        description="X -> English translations to train on: id, language, kind, source, english."
+    )
+    benchmarks: dict[str, str] = Field(
+        description="Name -> file of test problems: id, language, question, answer."
+    )
+    languages: tuple[str, ...] | None = Field(
+        None, description="ISO codes; by default those of `questions`."
+    )
 
 
 class PromptsConfig(Section):
@@ -48,28 +60,51 @@ class PromptsConfig(Section):
 class ActivationsConfig(Section):
     """How activated neurons are counted (Eq. 3-4)."""
 
-    questions: int = Field(500, ge=1, description="Parallel training questions, each counted in every language.")
-    groups: int = Field(20, ge=1, description="Counts are kept per group of questions, for the jackknife.")
-    token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass, padding included.")
+    questions: int = Field(
+        500,
+        ge=1,
+        description="Parallel training questions, each counted in every language.",
+    )
+    groups: int = Field(
+        20,
+        ge=1,
+        description="Counts are kept per group of questions, for the jackknife.",
+    )
+    token_budget: int = Field(
+        4096, ge=16, description="Tokens in one forward pass, padding included."
+    )
 
 
 class SelectionConfig(Section):
     """Which layers handle the input language (Eq. 5-7)."""
 
     neuron_share: float = Field(
-        0.5, ge=0, lt=1, description="A neuron belongs to a language's set if it is active at more than this share."
+        0.5,
+        ge=0,
+        lt=1,
+        description="A neuron belongs to a language's set if it is active at more than this share.",
     )
 
 
 class TrainingConfig(Section):
     """Selective fine-tuning (Eq. 8); the defaults are the paper's appendix A.1."""
 
-    projections: tuple[Projection, ...] = Field(("up", "down"), description="What of a selected layer's FFN is tuned.")
+    projections: tuple[Projection, ...] = Field(
+        ("up", "down"), description="What of a selected layer's FFN is tuned."
+    )
     learning_rate: float = Field(2e-5, gt=0)
     epochs: int = Field(4, ge=1)
-    batch_size: int = Field(512, ge=1, description="Pairs in one optimizer step, over all workers.")
-    max_length: int = Field(1024, ge=8, description="Tokens; a longer pair is dropped and counted.")
-    pack_length: int = Field(2048, ge=8, description="Tokens of one packed row: one forward pass of one worker.")
+    batch_size: int = Field(
+        512, ge=1, description="Pairs in one optimizer step, over all workers."
+    )
+    max_length: int = Field(
+        1024, ge=8, description="Tokens; a longer pair is dropped and counted."
+    )
+    pack_length: int = Field(
+        2048,
+        ge=8,
+        description="Tokens of one packed row: one forward pass of one worker.",
+    )
     seed: int = 0
 
 
@@ -82,19 +117,37 @@ class EvaluationConfig(Section):
 class ExecutionConfig(Section):
     """Where and how fast; nothing here changes a result's identity."""
 
-    counting_actors: int = Field(2, ge=1, description="Model replicas that count, each on one GPU or one CPU.")
-    training_workers: int = Field(2, ge=1, description="DeepSpeed ZeRO-2 workers, each on one GPU or one CPU.")
-    engines: int = Field(2, ge=1, description="vLLM engines, each on one GPU or one CPU.")
-    checkpoint_steps: int = Field(100, ge=1, description="Optimizer steps between training checkpoints.")
-    model_cache: str = Field("~/.cache/slam_ray/models", description="Folder on each node for assembled models.")
+    counting_actors: int = Field(
+        2, ge=1, description="Model replicas that count, each on one GPU or one CPU."
+    )
+    training_workers: int = Field(
+        2, ge=1, description="DeepSpeed ZeRO-2 workers, each on one GPU or one CPU."
+    )
+    engines: int = Field(
+        2, ge=1, description="vLLM engines, each on one GPU or one CPU."
+    )
+    checkpoint_steps: int = Field(
+        100, ge=1, description="Optimizer steps between training checkpoints."
+    )
+    model_cache: str = Field(
+        "~/.cache/slam_ray/models",
+        description="Folder on each node for assembled models.",
+    )
 
 
 class RunConfig(Section):
     """One run of SLAM on one model."""
 
-    name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", description="The run's folder under <storage>/runs.")
+    name: str = Field(
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$",
+        description="The run's folder under <storage>/runs.",
+    )
     storage: str = Field(description="Folder that keeps artifacts and runs.")
-    limit: int | None = Field(None, ge=1, description="Smoke run on the first N questions, pairs and problems each.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Smoke run on the first N questions, pairs and problems each.",
+    )
     model: ModelConfig
     corpora: CorporaConfig
     prompts: PromptsConfig = PromptsConfig()

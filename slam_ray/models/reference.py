@@ -1,6 +1,5 @@
 """What a model is to us: a base checkpoint, or a base with tensors that a training step made for it."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from slam_ray.config import InputError
 from slam_ray.models.families import Family, family_of
+from slam_ray.pipeline.content import sha256
 from slam_ray.pipeline.step import Artifact, fingerprint
 
 TRAINED_FILE = "trained.safetensors"
@@ -30,7 +30,11 @@ class ModelRef:
     @property
     def fingerprint(self) -> str:
         """Identity of the weights and the tokenizer."""
-        return self.trained.fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
+        return (
+            self.trained.fingerprint
+            if self.trained
+            else fingerprint({"files": dict(self.manifest)})
+        )
 
     @property
     def config(self) -> dict[str, Any]:
@@ -52,7 +56,9 @@ def base_model(path: str) -> ModelRef:
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise InputError(f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint")
+        raise InputError(
+            f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint"
+        )
     weights = sorted(folder.glob("*.safetensors"))
     for name, found in {
         "config.json": (folder / "config.json").is_file(),
@@ -62,11 +68,6 @@ def base_model(path: str) -> ModelRef:
         if not found:
             raise InputError(f"model.path: {folder} holds no {name}")
     files = [*sorted(folder.glob("*.json")), *weights]
-    model = ModelRef(folder, tuple((file.name, _sha256(file)) for file in files))
+    model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files))
     family_of(model.config.get("model_type", ""))
     return model
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

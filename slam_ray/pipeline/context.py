@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psutil
 
@@ -28,7 +28,7 @@ class Context:
         self._held: tuple[str, Any, ExitStack] | None = None
         self._workers: dict[str, Workers] = {}
 
-    def __enter__(self) -> "Context":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

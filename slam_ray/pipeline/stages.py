@@ -21,11 +21,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a run would do with a stage: "done", "to do" or "depends on <title>", and why."""
+    """What a run would do with a stage.
+
+    Attributes:
+        title: the stage's.
+        state: "done", "to do", or "depends on <title>" while the result of that one is not known.
+        reason: keys that differ from the most similar finished artifact.
+        step: name of the step, "" while it depends on another.
+        fingerprint: identity of the step, "" while it depends on another.
+    """
 
     title: str
     state: str
     reason: str = ""
+    step: str = ""
+    fingerprint: str = ""
 
 
 class _Known(dict[str, Artifact[Any]]):
@@ -43,10 +53,9 @@ def plan(stages: Sequence[Stage], storage: Storage) -> list[Planned]:
             planned.append(Planned(stage.title, f"depends on {missing.title}"))
             continue
         known[stage.title] = artifact = storage.find(step)
-        if artifact.directory is not None:
-            planned.append(Planned(stage.title, "done"))
-        else:
-            planned.append(Planned(stage.title, "to do", storage.nearest_difference(step) or ""))
+        done = artifact.directory is not None
+        reason = "" if done else storage.nearest_difference(step)
+        planned.append(Planned(stage.title, "done" if done else "to do", reason, step.name, step.fingerprint))
     return planned
 
 

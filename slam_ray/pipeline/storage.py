@@ -20,14 +20,10 @@ RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "n
 
 
 class Storage:
-    """A folder of artifacts and runs."""
+    """A folder of artifacts."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
-
-    def run_directory(self, name: str) -> Path:
-        """Folder of a run: its resolved config, links to its artifacts, summary and report."""
-        return self.root / "runs" / name
 
     def find(self, step: Step[R]) -> Artifact[R]:
         """The artifact of `step`; without a directory if it is not made yet."""
@@ -67,8 +63,8 @@ class Storage:
         record: dict[str, Any] = json.loads(self._home(artifact).joinpath("record.json").read_text())
         return record
 
-    def nearest_difference(self, step: Step[Any]) -> str | None:
-        """Name the config keys and inputs in which the most similar finished artifact of this kind differs."""
+    def nearest_difference(self, step: Step[Any]) -> str:
+        """The config keys and inputs in which the most similar finished artifact of this kind differs, "" if none."""
         wanted = _flat(step.identity)
         differences = []
         for record_file in (self.root / "artifacts" / step.name).glob("*/record.json"):
@@ -76,7 +72,7 @@ class Storage:
             found = _flat({key: record[key] for key in step.identity})
             keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
             differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
-        return "; ".join(min(differences, key=len)) if differences else None
+        return "; ".join(min(differences, key=len, default=[]))
 
     def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
         name = item.name if isinstance(item, Step) else item.step

@@ -1,0 +1,154 @@
+"""From a preset or a YAML file and overrides to a `RunConfig`; every mistake is named with what would be right.
+
+A path in a YAML file counts from the folder of that file, a path on the command line from the current folder.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from slam_ray.config.errors import InputError, nearest
+from slam_ray.config.schema import RunConfig
+
+PRESETS = Path(__file__).parent.parent / "presets"
+STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
+_PATHS = (
+    "storage",
+    "model.path",
+    "corpora.questions",
+    "corpora.pairs",
+    "corpora.benchmarks.",
+)
+
+
+def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
+    """The configuration `source` with `overrides` applied.
+
+    Args:
+        source: name of a preset, or path of a YAML file.
+        overrides: dotted key -> value, read as YAML.
+
+    Raises:
+        InputError: unknown preset, file, key or value.
+    """
+    file = _find(source)
+    values: dict[str, Any] = {
+        "name": file.stem,
+        "storage": default_storage(),
+        **_read(file),
+    }
+    for key, value in _flat(values):
+        if key.startswith(_PATHS) and isinstance(value, str):
+            _put(values, key, _resolved(value, file.parent))
+    for key, text in overrides.items():
+        value = _parsed(text, f"--{key}")
+        _put(
+            values,
+            key,
+            _resolved(value, Path.cwd()) if key.startswith(_PATHS) else value,
+        )
+    try:
+        config = RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_explain(error, source)) from None
+    return config
+
+
+def presets() -> list[str]:
+    """Names of the presets that ship with the project."""
+    return sorted(file.stem for file in PRESETS.glob("*.yaml"))
+
+
+def known_keys(
+    model: type[BaseModel] = RunConfig, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Every dotted key that has a value of its own, with its pydantic field."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from known_keys(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def default_storage() -> str:
+    """Where artifacts and runs go when nothing else is said: `$SLAM_RAY_STORAGE`, or the current folder.
+
+    Inside a submitted Ray job the current folder is a copy that Ray removes: then it is `~/slam_ray`.
+    """
+    here = os.getcwd()
+    submitted = f"{os.sep}working_dir_files{os.sep}" in here
+    return os.environ.get(STORAGE_VARIABLE) or (
+        str(Path.home() / "slam_ray") if submitted else here
+    )
+
+
+def _find(source: str) -> Path:
+    if source.endswith((".yaml", ".yml")):
+        file = Path(source).expanduser().absolute()
+        if not file.is_file():
+            raise InputError(f"no such configuration file: {file}")
+        return file
+    if source not in presets():
+        raise InputError(
+            f"unknown preset {source!r}: {nearest(source, presets())} (a file of your own ends in .yaml)"
+        )
+    return PRESETS / f"{source}.yaml"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file} is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(
+            f"{file}: expected keys and values such as `model: {{path: ...}}` at the top"
+        )
+    return values
+
+
+def _flat(values: Mapping[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        flat += (
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else [(f"{prefix}{key}", value)]
+        )
+    return flat
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{key}: {section!r} is a value, not a section")
+        values = inner
+    values[last] = value
+
+
+def _resolved(path: str, folder: Path) -> str:
+    return str((folder / Path(path).expanduser()).absolute().resolve())
+
+
+def _explain(error: ValidationError, source: str) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(
+                f"unknown key {key!r}: {nearest(key, (name for name, _ in known_keys()))}"
+            )
+        elif problem["type"] == "missing":
+            lines.append(f"{key} is missing: set it in the file or with --{key}")
+        else:
+            lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
+    return f"{source}: " + "; ".join(lines)

@@ -1,0 +1,64 @@
+"""A run's folder, `<storage>/runs/<name>/`: what was asked for, which artifacts answer it, summary and report.
+
+The folder holds no result of its own, so it can be written again from the artifacts at any time; but a finished run
+never comes to name other artifacts than it did.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from slam_ray.config import InputError, RunConfig
+from slam_ray.pipeline.stages import Planned
+from slam_ray.pipeline.step import Artifact
+from slam_ray.pipeline.storage import Storage
+
+SUMMARY, ARTIFACTS, CONFIG = "summary.json", "artifacts.json", "config.yaml"
+
+
+class RunDirectory:
+    """The folder of the run that `config` names."""
+
+    def __init__(self, config: RunConfig, storage: Storage) -> None:
+        self._storage = storage
+        self._config = config
+        self.path = storage.root / "runs" / config.name
+        self._artifacts: dict[str, str] = {}
+
+    def check(self, planned: Sequence[Planned]) -> None:
+        """Raise InputError if this name is taken by a finished run that a plan of this one does not lead to."""
+        if not (self.path / SUMMARY).exists():
+            return
+        before = json.loads((self.path / ARTIFACTS).read_text())
+        for stage in planned:
+            if stage.fingerprint and before.get(stage.title) != f"{stage.step}/{stage.fingerprint}":
+                raise InputError(
+                    f"run {self._config.name!r} in {self.path} is finished and differs in {stage.title!r}"
+                    f" ({stage.reason or 'its input files'}); give this one another name with --name"
+                )
+
+    def start(self) -> None:
+        """Write the resolved configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
+
+    def add(self, title: str, artifact: Artifact[Any]) -> None:
+        """Link an artifact as soon as it stands."""
+        self._artifacts[title] = f"{artifact.step}/{artifact.fingerprint}"
+        _write(self.path / ARTIFACTS, self._artifacts)
+
+    def finish(self, summary: BaseModel, report: Path) -> None:
+        """Write the summary and put the report's page beside it."""
+        shutil.copyfile(report, self.path / report.name)
+        _write(self.path / SUMMARY, summary.model_dump(mode="json"))
+
+
+def _write(file: Path, values: Mapping[str, Any]) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(file)

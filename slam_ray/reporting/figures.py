@@ -1,0 +1,186 @@
+"""The figures of a run, each a function of plain arrays: Figures 2 and 3 of the paper, MSD, accuracy and loss.
+
+Layers count from 0. Every colour can be told from white and from near-black, so a figure fits either page.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1b1f24"
+BEFORE, AFTER = "#8a8f98", "#d9480f"
+SELECTED, OTHER = AFTER, "#8a9bb5"
+K_SHADE = "#3b78c2"
+LANGUAGE_COLOURS = (
+    "#3b78c2", "#2f9e44", "#c2255c", "#8e5bd6", "#b8860b", "#1296a8", "#a0623d", "#d957b0", "#6b7d1e", "#64748b",
+)  # fmt: skip
+MARKERS = "os^Dv<>Pp"
+ENGLISH = "en"
+
+
+def activated_share_figure(languages: Sequence[str], share: ArrayLike) -> "Figure":
+    """Figure 2: the share of activated neurons per layer, one line a language.
+
+    Args:
+        languages: N codes, English among them.
+        share: [N, layers], between 0 and 1 (Eq. 4).
+    """
+    shares = np.asarray(share, dtype=float)
+    figure, axes = _axes("layer", "activated neurons (share of the FFN)")
+    _language_lines(axes, languages, shares)
+    _layer_axis(axes, shares.shape[1])
+    return _finish(figure)
+
+
+def overlap_figure(
+    languages: Sequence[str], overlap: ArrayLike, mean_overlap: ArrayLike, k_end: int, layers: Sequence[int]
+) -> "Figure":
+    """Figure 3: overlap of activated neurons with English, their mean, K shaded, the selected layers ringed.
+
+    Args:
+        languages: the N - 1 codes other than English.
+        overlap: [N - 1, layers], between 0 and 1.
+        mean_overlap: [layers], the mean over those languages.
+        k_end: first layer after the language-specific layers K.
+        layers: the selected layers.
+    """
+    mean = np.asarray(mean_overlap, dtype=float)
+    figure, axes = _axes("layer", "overlap with English")
+    _shade(axes, k_end)
+    _language_lines(axes, languages, np.asarray(overlap, dtype=float), linewidth=0.9)
+    axes.plot(range(mean.size), mean, color=INK, linewidth=2.4, label="mean", zorder=4)
+    if len(layers):
+        chosen = list(layers)
+        axes.scatter(
+            chosen, mean[chosen], s=110 if mean.size <= 16 else 45, facecolors="none", edgecolors=SELECTED,
+            linewidths=2.0, label="selected", zorder=5, gid="selected", clip_on=False,
+        )  # fmt: skip
+    _layer_axis(axes, mean.size)
+    return _finish(figure)
+
+
+def msd_figure(msd: ArrayLike, theta: float, k_end: int, layers: Sequence[int]) -> "Figure":
+    """Mean squared deviation of the activated share between languages per layer, against the threshold (Eq. 5-7).
+
+    Args:
+        msd: [layers].
+        theta: the threshold, drawn over K, the layers it judges.
+        k_end: first layer after the language-specific layers K.
+        layers: the selected layers.
+    """
+    values = np.asarray(msd, dtype=float)
+    figure, axes = _axes("layer", "MSD between languages")
+    _shade(axes, k_end)
+    others = [layer for layer in range(values.size) if layer not in set(layers)]
+    axes.bar(others, values[others], color=OTHER, label="not selected")
+    if len(layers):
+        axes.bar(list(layers), values[list(layers)], color=SELECTED, label="selected", gid="selected")
+    axes.plot([-0.5, k_end - 0.5], [theta, theta], color=INK, linestyle="--", linewidth=1.6, label="threshold θ")
+    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+    _layer_axis(axes, values.size)
+    return _finish(figure)
+
+
+def accuracy_figure(languages: Sequence[str], before: ArrayLike, after: ArrayLike) -> "Figure":
+    """Accuracy per language before and after tuning, with its interval.
+
+    Args:
+        languages: N codes.
+        before: [N, 3]: accuracy, lower and upper end of its interval, in percent.
+        after: the same of the tuned model.
+    """
+    figure, axes = _axes("", "accuracy (%)")
+    places = np.arange(len(languages))
+    for values, shift, colour, marker, label in (
+        (before, -0.12, BEFORE, "o", "before"),
+        (after, 0.12, AFTER, "D", "after"),
+    ):
+        value, low, high = np.asarray(values, dtype=float).reshape(len(languages), 3).T
+        axes.errorbar(
+            places + shift, value, yerr=[value - low, high - value], fmt=marker, color=colour, markersize=6,
+            elinewidth=1.6, capsize=3, label=label,
+        )  # fmt: skip
+    axes.set_xticks(places, list(languages))
+    axes.set_xlim(-0.6, len(languages) - 0.4)
+    axes.set_ylim(-2, 102)
+    return _finish(figure)
+
+
+def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> "Figure":
+    """Training loss per optimizer step, and its running mean over a twentieth of the run.
+
+    Args:
+        steps: number of each step.
+        losses: mean negative log-likelihood of a target token, in nats.
+    """
+    figure, axes = _axes("optimizer step", "loss (nats a target token)")
+    axes.plot(steps, losses, color=OTHER, linewidth=0.8, marker="." if len(losses) < 30 else "", label="step")
+    window = len(losses) // 20
+    if window > 1:
+        mean = np.convolve(losses, np.ones(window) / window, mode="valid")
+        start = window // 2
+        axes.plot(steps[start : start + mean.size], mean, color=AFTER, linewidth=2.0, label=f"mean of {window} steps")
+    axes.set_ylim(bottom=0)
+    return _finish(figure)
+
+
+def _axes(x_label: str, y_label: str) -> tuple["Figure", "Axes"]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # A Figure outside pyplot: no window, no global state, nothing to close.
+    with rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(6.2, 3.9), layout="constrained")
+        axes = figure.add_subplot()
+    axes.set_xlabel(x_label, color=INK)
+    axes.set_ylabel(y_label, color=INK)
+    axes.tick_params(colors=INK)
+    for spine in axes.spines.values():
+        spine.set_color(INK)
+    axes.grid(axis="y", color="#808080", alpha=0.25, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _language_lines(axes: "Axes", languages: Sequence[str], values: np.ndarray, **style: Any) -> None:
+    # English has its own look, so that every other language has one colour in all figures.
+    others = [code for code in languages if code != ENGLISH]
+    style = {"linewidth": 1.4, **style}
+    for code, line in zip(languages, values, strict=True):
+        if code == ENGLISH:
+            axes.plot(line, color=INK, label=code, **{**style, "linewidth": 2.4}, zorder=4)
+            continue
+        place = others.index(code)
+        turn, colour = divmod(place, len(LANGUAGE_COLOURS))
+        axes.plot(
+            line, color=LANGUAGE_COLOURS[colour], linestyle=("-", "--", ":")[turn % 3], label=code,
+            marker=MARKERS[place % len(MARKERS)] if line.size <= 40 else "", markersize=3.6, **style,
+        )  # fmt: skip
+
+
+def _shade(axes: "Axes", k_end: int) -> None:
+    axes.axvspan(-0.5, k_end - 0.5, color=K_SHADE, alpha=0.13, linewidth=0, label="K", gid="language-specific")
+
+
+def _layer_axis(axes: "Axes", layers: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(-0.5, layers - 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, min_n_ticks=1))
+
+
+def _finish(figure: "Figure") -> "Figure":
+    from matplotlib.text import Text
+
+    legend = figure.legend(
+        loc="outside lower center", ncols=7, frameon=False, labelcolor=INK, columnspacing=1.4, handlelength=1.6
+    )
+    for text in [*figure.findobj(Text), *legend.get_texts()]:
+        text.set_parse_math(False)
+    return figure

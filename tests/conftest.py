@@ -1,0 +1,34 @@
+"""What all tests share: one local Ray head for the session, with one thread per worker."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slam_ray.pipeline.local_ray import LocalRay, local_ray
+
+SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[LocalRay]:
+    """A Ray head of 4 logical CPUs that this process is connected to; its workers can import the tests."""
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SINGLE_THREADED.items():
+            patch.setenv(name, value)
+        root = str(Path(__file__).parent.parent)
+        patch.setenv("PYTHONPATH", root, prepend=os.pathsep)
+        with local_ray(cpus=4) as head:
+            for name, value in head.environment.items():
+                patch.setenv(name, value)
+            ray.init(logging_level="warning")
+            yield head
+            ray.shutdown()

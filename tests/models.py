@@ -1,0 +1,67 @@
+"""Tiny random models for tests: a real architecture of the family, its own tokenizer, written as a real checkpoint."""
+
+from pathlib import Path
+
+VOCABULARY = 259  # 256 bytes, BOS, EOS, PAD
+
+
+def byte_tokenizer(directory: Path) -> None:
+    """Write a tokenizer with one token a byte; it adds BOS in front once."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<s>", "</s>", "<pad>"]
+    vocabulary = {token: index for index, token in enumerate(special + alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)]),
+        ]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        clean_up_tokenization_spaces=False,
+    )
+    fast.save_pretrained(directory)
+
+
+def tiny_llama(
+    directory: Path,
+    *,
+    seed: int = 0,
+    layers: int = 4,
+    hidden: int = 64,
+    intermediate: int = 96,
+    heads: int = 2,
+) -> Path:
+    """Write a random Llama (head size `hidden / heads`: vLLM on a CPU wants 32 or 64) and return its folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+        initializer_range=0.1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    model.save_pretrained(directory)
+    byte_tokenizer(directory)
+    return directory

@@ -1,0 +1,170 @@
+"""Configuration: every mistake is one message that names the key and what would be right."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slam_ray.config import (
+    InputError,
+    RunConfig,
+    known_keys,
+    load_config,
+    parse_command,
+    presets,
+)
+
+MINIMAL = {
+    "model": {"path": "model"},
+    "corpora": {
+        "questions": "q.jsonl",
+        "pairs": "p.jsonl",
+        "benchmarks": {"own": "/data/b.jsonl"},
+    },
+}
+SWITCHES = {"dry-run": "say what would be done"}
+
+
+def written(tmp_path: Path, **changes: object) -> str:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL | changes))
+    return str(file)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_shipped_preset_is_valid_and_its_files_exist(preset: str) -> None:
+    config = load_config(preset, {})
+    assert config.name == preset
+    for path in (
+        config.model.path,
+        config.corpora.questions,
+        config.corpora.pairs,
+        *config.corpora.benchmarks.values(),
+    ):
+        assert Path(path).exists(), path
+
+
+def test_paths_count_from_the_file_or_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    config = load_config(
+        written(tmp_path),
+        {"corpora.pairs": "other.jsonl", "corpora.benchmarks.more": "m.jsonl"},
+    )
+    assert config.model.path == str(tmp_path / "model")
+    assert config.corpora.pairs == str(elsewhere / "other.jsonl")
+    assert config.corpora.benchmarks == {
+        "own": "/data/b.jsonl",
+        "more": str(elsewhere / "m.jsonl"),
+    }
+
+
+def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    source = written(tmp_path, training={"epochs": 2, "batch_size": 8})
+    config = load_config(
+        source, {"training.epochs": "3", "corpora.languages": "[sw, en]", "limit": "7"}
+    )
+    assert (
+        config.training.epochs,
+        config.training.batch_size,
+        config.training.seed,
+    ) == (3, 8, 0)
+    assert config.corpora.languages == ("sw", "en")
+    assert config.limit == 7
+
+
+def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path), {"name": "no"}).name == "no"
+
+
+@pytest.mark.parametrize(
+    ("changes", "overrides", "parts"),
+    [
+        ({"trainng": {"epochs": 1}}, {}, ["'trainng'", "did you mean"]),
+        ({"training": {"epoch": 1}}, {}, ["'training.epoch'", "'training.epochs'"]),
+        (
+            {"training": {"epochs": 0}},
+            {},
+            ["training.epochs", "greater than or equal to 1", "got 0"],
+        ),
+        (
+            {"training": {"learning_rate": float("nan")}},
+            {},
+            ["training.learning_rate", "got nan"],
+        ),
+        ({"training": 3}, {}, ["training", "got 3"]),
+        ({"model": {}}, {}, ["model.path is missing"]),
+        ({}, {"name": "../up"}, ["name", "got '../up'"]),
+        ({}, {"training.epochs": "many"}, ["training.epochs", "'many'"]),
+        ({}, {"training.epochs": "[1"}, ["--training.epochs is not YAML"]),
+    ],
+)
+def test_a_wrong_value_is_named(
+    tmp_path: Path, changes: dict, overrides: dict, parts: list[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, **changes), overrides)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_file_that_is_not_a_mapping_or_not_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    for content in (b"- 1", b"a: [", b"\xff\xfe", b""):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=r"mine\.yaml"):
+            load_config(str(file), {})
+    with pytest.raises(InputError, match=r"no such configuration file.*none\.yaml"):
+        load_config(str(tmp_path / "none.yaml"), {})
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'demo'"):
+        load_config("dmo", {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["demo", "--training.epoch", "1"], "did you mean 'training.epochs'"),
+        (["demo", "--dry-rum"], "did you mean 'dry-run'"),
+        (["demo", "--training.epochs"], "needs a value"),
+        (["demo", "--training.epochs", "--dry-run"], "needs a value"),
+        (["demo", "more"], "demo more"),
+        ([], "got none"),
+    ],
+)
+def test_a_wrong_command_line_is_named(argv: list[str], part: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_command(argv, "run_slam.py", "", SWITCHES)
+    assert part in str(caught.value)
+
+
+def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [
+        "--training.epochs",
+        "2",
+        "demo",
+        "--dry-run",
+        "--training.learning_rate=1e-3",
+    ]
+    command = parse_command(argv, "run_slam.py", "", SWITCHES)
+    assert command.source == "demo"
+    assert command.overrides == {
+        "training.epochs": "2",
+        "training.learning_rate": "1e-3",
+    }
+    assert command.switches == {"dry-run"}
+    with pytest.raises(SystemExit):
+        parse_command(["--help"], "run_slam.py", "Runs.", SWITCHES)
+    shown = capsys.readouterr().out
+    assert all(f"--{key}" in shown for key, _ in known_keys())
+
+
+def test_sections_are_immutable() -> None:
+    config = RunConfig.model_validate({"name": "a", "storage": "s", **MINIMAL})
+    with pytest.raises(ValueError, match="frozen"):
+        config.training.epochs = 3  # type: ignore[misc]

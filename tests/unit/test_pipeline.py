@@ -1,0 +1,193 @@
+"""The pipeline: what is finished is found again, what was killed is not, nothing finished is replaced."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from slam_ray.config import ExecutionConfig, InputError, RunConfig
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.resources import Workers, shortfall
+from slam_ray.pipeline.runs import RunDirectory
+from slam_ray.pipeline.stages import Stage, plan, run
+from slam_ray.pipeline.step import Artifact, Attempt, NotMade, Step, fingerprint
+from slam_ray.pipeline.storage import Storage
+
+
+class Times(BaseModel):
+    factor: int
+
+
+class Product(BaseModel):
+    value: int
+
+
+def constant(value: int) -> Step[Product]:
+    return Step(
+        "constant",
+        1,
+        Product(value=value),
+        {},
+        Product,
+        lambda attempt: Product(value=value),
+    )
+
+
+def product(
+    of: Artifact[Product], factor: int, calls: list[int] | None = None
+) -> Step[Product]:
+    def work(attempt: Attempt) -> Product:
+        if calls is not None:
+            calls.append(factor)
+        value = of.result.value * factor
+        (attempt.directory / "value.txt").write_text(str(value))
+        return Product(value=value)
+
+    return Step("product", 1, Times(factor=factor), {"of": of}, Product, work)
+
+
+@pytest.fixture
+def context():
+    with Context(ExecutionConfig()) as context:
+        yield context
+
+
+def stages(factor: int, calls: list[int]) -> list[Stage]:
+    return [
+        Stage("one", lambda done: constant(3)),
+        Stage("two", lambda done: product(done["one"], factor, calls)),
+        Stage(
+            "three", lambda done: product(done["two"], done["two"].result.value, calls)
+        ),
+    ]
+
+
+def test_a_finished_stage_is_not_made_again(tmp_path: Path, context: Context) -> None:
+    calls: list[int] = []
+    first = run(stages(2, calls), Storage(tmp_path), context)
+    again = run(stages(2, calls), Storage(tmp_path), context)
+    assert calls == [2, 6]
+    assert first == again
+    assert again["three"].result.value == 36
+    assert again["two"].file("value.txt").read_text() == "6"
+
+
+def test_plan_says_what_is_done_to_do_and_why(tmp_path: Path, context: Context) -> None:
+    storage = Storage(tmp_path)
+    states = [(p.state, p.reason) for p in plan(stages(2, []), storage)]
+    assert states == [("to do", ""), ("to do", ""), ("depends on product", "")]
+    assert not any(tmp_path.iterdir()), "planning must not write"
+    run(stages(2, []), storage, context)
+    assert [p.state for p in plan(stages(2, []), storage)] == ["done"] * 3
+    changed = plan(stages(5, []), storage)
+    assert [p.state for p in changed] == ["done", "to do", "depends on product"]
+    assert changed[1].reason == "config.factor: 2 -> 5"
+
+
+def test_the_first_commit_stands(tmp_path: Path, context: Context) -> None:
+    storage = Storage(tmp_path)
+
+    def overtaken(attempt: Attempt) -> Product:
+        storage.make(constant(3), context)
+        return Product(value=4)
+
+    late = Step("constant", 1, Product(value=3), {}, Product, overtaken)
+    artifact = storage.make(late, context)
+    assert artifact.result.value == 3
+    assert storage.find(late) == artifact
+
+
+def test_a_killed_attempt_leaves_no_artifact_and_its_scratch(
+    tmp_path: Path, context: Context
+) -> None:
+    script = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.storage import Storage
+from slam_ray.config import ExecutionConfig
+from tests.unit.test_pipeline import counting_up
+Storage(Path({str(tmp_path)!r})).make(counting_up(dies=True), Context(ExecutionConfig()))
+"""
+    died = subprocess.run([sys.executable, "-c", script], check=False)
+    assert died.returncode == -signal.SIGKILL
+    storage = Storage(tmp_path)
+    assert storage.find(counting_up()).directory is None
+    artifact = storage.make(counting_up(), context)
+    assert artifact.result.value == 2, (
+        "the second attempt goes on from the first one's scratch"
+    )
+    assert not (artifact.directory.parents[1] / "scratch").exists()
+
+
+def counting_up(dies: bool = False) -> Step[Product]:
+    def work(attempt: Attempt) -> Product:
+        state = attempt.scratch / "state"
+        value = int(state.read_text()) + 1 if state.exists() else 1
+        state.write_text(str(value))
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Product(value=value)
+
+    return Step("counting-up", 1, Times(factor=0), {}, Product, work)
+
+
+def test_a_failing_step_commits_nothing(tmp_path: Path, context: Context) -> None:
+    def fails(attempt: Attempt) -> Product:
+        raise OSError("disk full")
+
+    step = Step("constant", 1, Product(value=3), {}, Product, fails)
+    with pytest.raises(OSError, match="disk full"):
+        Storage(tmp_path).make(step, context)
+    assert Storage(tmp_path).find(step).directory is None
+
+
+def test_fingerprint_is_stable_and_refuses_what_has_no_canonical_form() -> None:
+    assert constant(3).fingerprint == "cb951700634a9b8fadb1", (
+        "raise the version of every step with this change"
+    )
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    for value in (Path("x"), float("nan"), print, {1, 2}):
+        with pytest.raises((TypeError, ValueError)):
+            fingerprint({"value": value})
+
+
+def test_an_artifact_that_is_not_made_has_no_result() -> None:
+    with pytest.raises(NotMade, match="product"):
+        _ = Artifact[Product]("product", "0").result
+
+
+def test_shortfall_names_what_is_missing() -> None:
+    workers = Workers("training", 3, cpus=1, gpus=1)
+    assert shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 1, "GPU": 4}]) is None
+    assert "room for 2" in (
+        shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 64}]) or ""
+    )
+    assert "--execution.training_workers 1" in (shortfall(workers, [{"CPU": 8}]) or "")
+
+
+def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None:
+    corpora = {"questions": "q", "pairs": "p", "benchmarks": {}}
+    config = RunConfig(
+        name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora
+    )
+    storage = Storage(tmp_path)
+    directory = RunDirectory(config, storage)
+    directory.check(plan(stages(2, []), storage))
+    directory.start()
+    done = run(stages(2, []), storage, context, directory.add)
+    directory.check(plan(stages(5, []), storage))  # not finished: free to change
+    directory.finish(Product(value=1), done["two"].file("value.txt"))
+    directory.check(plan(stages(2, []), storage))
+    with pytest.raises(
+        InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"
+    ):
+        directory.check(plan(stages(5, []), storage))
+    assert json.loads((directory.path / "summary.json").read_text()) == {"value": 1}
+    assert (directory.path / "value.txt").read_text() == "6"

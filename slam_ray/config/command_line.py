@@ -24,9 +24,7 @@ class Command:
     switches: frozenset[str]
 
 
-def parse_command(
-    argv: Sequence[str], prog: str, about: str, switches: Mapping[str, str]
-) -> Command:
+def parse_command(argv: Sequence[str], prog: str, about: str, switches: Mapping[str, str]) -> Command:
     """Read `SOURCE [--switch] [--dotted.key VALUE] ...`.
 
     Args:
@@ -52,9 +50,7 @@ def parse_command(
         elif key in switches and not equals:
             given.add(key)
         elif key not in keys and not key.startswith("corpora.benchmarks."):
-            raise InputError(
-                f"unknown option --{key}: {nearest(key, [*keys, *switches])}"
-            )
+            raise InputError(f"unknown option --{key}: {nearest(key, [*keys, *switches])}")
         elif equals:
             overrides[key] = value
         elif words and not words[0].startswith("--"):
@@ -62,9 +58,7 @@ def parse_command(
         else:
             raise InputError(f"--{key} needs a value")
     if len(sources) != 1:
-        raise InputError(
-            f"give one preset ({', '.join(presets())}) or YAML file; got {' '.join(sources) or 'none'}"
-        )
+        raise InputError(f"give one preset ({', '.join(presets())}) or YAML file; got {' '.join(sources) or 'none'}")
     return Command(sources[0], overrides, frozenset(given))
 
 
@@ -79,15 +73,7 @@ def _help(prog: str, about: str, switches: Mapping[str, str]) -> str:
     ]
     lines += [f"  --{name:<30} {text}" for name, text in switches.items()]
     for key, field in known_keys():
-        default = (
-            ""
-            if field.default in (PydanticUndefined, None) or "\n" in str(field.default)
-            else field.default
-        )
-        shown = (
-            f" [{','.join(default) if isinstance(default, tuple) else default}]"
-            if default != ""
-            else ""
-        )
+        default = "" if field.default in (PydanticUndefined, None) or "\n" in str(field.default) else field.default
+        shown = f" [{','.join(default) if isinstance(default, tuple) else default}]" if default != "" else ""
         lines.append(f"  --{key:<30} {field.description or ''}{shown}")
     return "\n".join([*lines, "", "A list is given as [a, b]."])

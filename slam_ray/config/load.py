@@ -45,7 +45,8 @@ def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
         if key.startswith(_PATHS) and isinstance(value, str):
             _put(values, key, _resolved(value, file.parent))
     for key, text in overrides.items():
-        value = _parsed(text, f"--{key}")
+        # Plain words stay texts: YAML would read the language code `no` as a boolean.
+        value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else text
         _put(
             values,
             key,
@@ -63,9 +64,7 @@ def presets() -> list[str]:
     return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
-def known_keys(
-    model: type[BaseModel] = RunConfig, prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
+def known_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every dotted key that has a value of its own, with its pydantic field."""
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -82,9 +81,7 @@ def default_storage() -> str:
     """
     here = os.getcwd()
     submitted = f"{os.sep}working_dir_files{os.sep}" in here
-    return os.environ.get(STORAGE_VARIABLE) or (
-        str(Path.home() / "slam_ray") if submitted else here
-    )
+    return os.environ.get(STORAGE_VARIABLE) or (str(Path.home() / "slam_ray") if submitted else here)
 
 
 def _find(source: str) -> Path:
@@ -94,34 +91,31 @@ def _find(source: str) -> Path:
             raise InputError(f"no such configuration file: {file}")
         return file
     if source not in presets():
-        raise InputError(
-            f"unknown preset {source!r}: {nearest(source, presets())} (a file of your own ends in .yaml)"
-        )
+        raise InputError(f"unknown preset {source!r}: {nearest(source, presets())} (a file of your own ends in .yaml)")
     return PRESETS / f"{source}.yaml"
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file} is not YAML: {' '.join(str(error).split())}"
-        ) from None
+        values = _parsed(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8: {error}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(
-            f"{file}: expected keys and values such as `model: {{path: ...}}` at the top"
-        )
+        raise InputError(f"{file}: expected keys and values such as `model: {{path: ...}}` at the top")
     return values
 
 
 def _flat(values: Mapping[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
     flat: list[tuple[str, Any]] = []
     for key, value in values.items():
-        flat += (
-            _flat(value, f"{prefix}{key}.")
-            if isinstance(value, dict)
-            else [(f"{prefix}{key}", value)]
-        )
+        flat += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
     return flat
 
 
@@ -144,9 +138,7 @@ def _explain(error: ValidationError, source: str) -> str:
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(
-                f"unknown key {key!r}: {nearest(key, (name for name, _ in known_keys()))}"
-            )
+            lines.append(f"unknown key {key!r}: {nearest(key, (name for name, _ in known_keys()))}")
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing: set it in the file or with --{key}")
         else:

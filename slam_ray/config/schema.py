@@ -22,29 +22,17 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The model to improve; it should reason well in English already."""
 
-    path: str = Field(
-        description="A local folder in the Hugging Face layout with safetensors weights."
-    )
-    dtype: Dtype = Field(
-        "bfloat16", description="Precision of counting, training and generation."
-    )
+    path: str = Field(description="A local folder in the Hugging Face layout with safetensors weights.")
+    dtype: Dtype = Field("bfloat16", description="Precision of counting, training and generation.")
 
 
 class CorporaConfig(Section):
     """The texts: JSON Lines files, one object a line."""
 
-    questions: str = Field(
-        description="Parallel questions to count on: id, language, question."
-    )
-    pairs: str = Field(
-        description="X -> English translations to train on: id, language, kind, source, english."
-    )
-    benchmarks: dict[str, str] = Field(
-        description="Name -> file of test problems: id, language, question, answer."
-    )
-    languages: tuple[str, ...] | None = Field(
-        None, description="ISO codes; by default those of `questions`."
-    )
+    questions: str = Field(description="Parallel questions to count on: id, language, question.")
+    pairs: str = Field(description="X -> English translations to train on: id, language, kind, source, english.")
+    benchmarks: dict[str, str] = Field(description="Name -> file of test problems: id, language, question, answer.")
+    languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
 
 
 class PromptsConfig(Section):
@@ -70,9 +58,7 @@ class ActivationsConfig(Section):
         ge=1,
         description="Counts are kept per group of questions, for the jackknife.",
     )
-    token_budget: int = Field(
-        4096, ge=16, description="Tokens in one forward pass, padding included."
-    )
+    token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass, padding included.")
 
 
 class SelectionConfig(Section):
@@ -89,17 +75,11 @@ class SelectionConfig(Section):
 class TrainingConfig(Section):
     """Selective fine-tuning (Eq. 8); the defaults are the paper's appendix A.1."""
 
-    projections: tuple[Projection, ...] = Field(
-        ("up", "down"), description="What of a selected layer's FFN is tuned."
-    )
+    projections: tuple[Projection, ...] = Field(("up", "down"), description="What of a selected layer's FFN is tuned.")
     learning_rate: float = Field(2e-5, gt=0)
     epochs: int = Field(4, ge=1)
-    batch_size: int = Field(
-        512, ge=1, description="Pairs in one optimizer step, over all workers."
-    )
-    max_length: int = Field(
-        1024, ge=8, description="Tokens; a longer pair is dropped and counted."
-    )
+    batch_size: int = Field(512, ge=1, description="Pairs in one optimizer step, over all workers.")
+    max_length: int = Field(1024, ge=8, description="Tokens; a longer pair is dropped and counted.")
     pack_length: int = Field(
         2048,
         ge=8,
@@ -117,18 +97,10 @@ class EvaluationConfig(Section):
 class ExecutionConfig(Section):
     """Where and how fast; nothing here changes a result's identity."""
 
-    counting_actors: int = Field(
-        2, ge=1, description="Model replicas that count, each on one GPU or one CPU."
-    )
-    training_workers: int = Field(
-        2, ge=1, description="DeepSpeed ZeRO-2 workers, each on one GPU or one CPU."
-    )
-    engines: int = Field(
-        2, ge=1, description="vLLM engines, each on one GPU or one CPU."
-    )
-    checkpoint_steps: int = Field(
-        100, ge=1, description="Optimizer steps between training checkpoints."
-    )
+    counting_actors: int = Field(2, ge=1, description="Model replicas that count, each on one GPU or one CPU.")
+    training_workers: int = Field(2, ge=1, description="DeepSpeed ZeRO-2 workers, each on one GPU or one CPU.")
+    engines: int = Field(2, ge=1, description="vLLM engines, each on one GPU or one CPU.")
+    checkpoint_steps: int = Field(100, ge=1, description="Optimizer steps between training checkpoints.")
     model_cache: str = Field(
         "~/.cache/slam_ray/models",
         description="Folder on each node for assembled models.",

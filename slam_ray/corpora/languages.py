@@ -13,7 +13,5 @@ NAMES = {
 def language_name(code: str) -> str:
     """Full English name of a language; InputError for a code that is not known."""
     if code not in NAMES:
-        raise InputError(
-            f"language {code!r} is not known; known are: {' '.join(sorted(NAMES))}"
-        )
+        raise InputError(f"language {code!r} is not known; known are: {' '.join(sorted(NAMES))}")
     return NAMES[code]

@@ -116,10 +116,7 @@ def _step(
         records = read_jsonl(file, kind)
         languages = _languages(records, chosen.languages, f"{key} ({file})")
         kept = choose(records, languages, chosen.limit, f"{key} ({file})")
-        rows = {
-            field.name: [getattr(record, field.name) for record in kept]
-            for field in fields(kind)
-        }
+        rows = {field.name: [getattr(record, field.name) for record in kept] for field in fields(kind)}
         pq.write_table(pa.table(rows), attempt.directory / CORPUS_FILE)
         counts = Counter(record.language for record in kept)
         return Prepared(
@@ -130,49 +127,31 @@ def _step(
     return Step(name, 1, chosen, {"file": FileContent(file)}, Prepared, run)
 
 
-def _languages(
-    records: Sequence[Any], chosen: Sequence[str] | None, where: str
-) -> list[str]:
+def _languages(records: Sequence[Any], chosen: Sequence[str] | None, where: str) -> list[str]:
     present = {record.language for record in records}
     for code in sorted(present if chosen is None else chosen):
         language_name(code)
         if code not in present:
-            raise InputError(
-                f"{where} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}"
-            )
+            raise InputError(f"{where} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}")
     if not present:
         raise InputError(f"{where} is empty")
-    return (
-        list(chosen)
-        if chosen is not None
-        else sorted(present, key=lambda code: (code != ENGLISH, code))
-    )
+    return list(chosen) if chosen is not None else sorted(present, key=lambda code: (code != ENGLISH, code))
 
 
-def _parallel(
-    records: Sequence[Question], languages: Sequence[str], limit: int | None, where: str
-) -> list[Question]:
+def _parallel(records: Sequence[Question], languages: Sequence[str], limit: int | None, where: str) -> list[Question]:
     if ENGLISH not in languages or len(languages) < 2:
-        raise InputError(
-            f"{where}: needs questions in {ENGLISH!r} and at least one other language"
-        )
+        raise InputError(f"{where}: needs questions in {ENGLISH!r} and at least one other language")
     found = {(record.language, record.id): record for record in records}
     ids = dict.fromkeys(record.id for record in records)
     shared = [id_ for id_ in ids if all((code, id_) in found for code in languages)]
     if not shared:
-        raise InputError(
-            f"{where}: no id is there in every language; parallel questions share their id"
-        )
+        raise InputError(f"{where}: no id is there in every language; parallel questions share their id")
     return [found[code, id_] for code in languages for id_ in shared[:limit]]
 
 
-def _first(
-    records: Sequence[Record], languages: Sequence[str], limit: int | None, where: str
-) -> list[Record]:
+def _first(records: Sequence[Record], languages: Sequence[str], limit: int | None, where: str) -> list[Record]:
     return [
-        record
-        for code in languages
-        for record in [record for record in records if record.language == code][:limit]
+        record for code in languages for record in [record for record in records if record.language == code][:limit]
     ]
 
 

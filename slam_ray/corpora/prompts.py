@@ -17,6 +17,4 @@ def question_span(prompts: PromptsConfig, question: str) -> tuple[int, int]:
 
 def translation_prompt(prompts: PromptsConfig, language: str, source: str) -> str:
     """The text before the English side of a pair (Table 7); the English side follows after a space."""
-    return prompts.translation.replace("{language}", language_name(language)).replace(
-        "{source}", source
-    )
+    return prompts.translation.replace("{language}", language_name(language)).replace("{source}", source)

@@ -19,9 +19,7 @@ def existing(path: str, key: str) -> Path:
     if not file.is_file():
         raise InputError(f"{key}: no such file: {file}; give a JSON Lines file")
     if file.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{key}: {file} is over 1 GiB; one process prepares a corpus, so give a sample of it"
-        )
+        raise InputError(f"{key}: {file} is over 1 GiB; one process prepares a corpus, so give a sample of it")
     return file
 
 
@@ -36,15 +34,9 @@ def read_jsonl(file: Path, kind: type[Record]) -> list[Record]:
     records = []
     for number, values in _objects(file):
         record = _record(kind, values, f"{file}:{number}")
-        key = tuple(
-            str(getattr(record, name))
-            for name in ("id", "language", "kind")
-            if hasattr(record, name)
-        )
+        key = tuple(str(getattr(record, name)) for name in ("id", "language", "kind") if hasattr(record, name))
         if key in seen:
-            raise InputError(
-                f"{file}:{number}: repeats {' '.join(key)} of line {seen[key]}; give each its own id"
-            )
+            raise InputError(f"{file}:{number}: repeats {' '.join(key)} of line {seen[key]}; give each its own id")
         seen[key] = number
         records.append(record)
     return records
@@ -58,13 +50,9 @@ def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 values = json.loads(line)
             except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise InputError(
-                    f"{file}:{number}: not JSON ({error}); each line must be one JSON object"
-                ) from None
+                raise InputError(f"{file}:{number}: not JSON ({error}); each line must be one JSON object") from None
             if not isinstance(values, dict):
-                raise InputError(
-                    f"{file}:{number}: {type(values).__name__} instead of a JSON object"
-                )
+                raise InputError(f"{file}:{number}: {type(values).__name__} instead of a JSON object")
             yield number, values
 
 
@@ -73,15 +61,8 @@ def _record(kind: type[Record], values: dict[str, Any], where: str) -> Record:
     wanted = [field.name for field in fields(kind)]
     missing = [name for name in wanted if name not in values]
     if missing:
-        raise InputError(
-            f"{where}: no key {missing[0]!r}; a line needs {', '.join(wanted)}"
-        )
-    return kind(
-        **{
-            name: _value(values[name], types[name], f"{where}: {name}")
-            for name in wanted
-        }
-    )
+        raise InputError(f"{where}: no key {missing[0]!r}; a line needs {', '.join(wanted)}")
+    return kind(**{name: _value(values[name], types[name], f"{where}: {name}") for name in wanted})
 
 
 def _value(value: Any, kind: Any, where: str) -> Any:
@@ -96,7 +77,5 @@ def _value(value: Any, kind: Any, where: str) -> Any:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where} must be a text that is not empty, got {value!r}")
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise InputError(
-            f"{where} holds half of a surrogate pair; write the character itself"
-        )
+        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
     return value

@@ -30,11 +30,7 @@ class ModelRef:
     @property
     def fingerprint(self) -> str:
         """Identity of the weights and the tokenizer."""
-        return (
-            self.trained.fingerprint
-            if self.trained
-            else fingerprint({"files": dict(self.manifest)})
-        )
+        return self.trained.fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
 
     @property
     def config(self) -> dict[str, Any]:
@@ -56,9 +52,7 @@ def base_model(path: str) -> ModelRef:
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise InputError(
-            f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint"
-        )
+        raise InputError(f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint")
     weights = sorted(folder.glob("*.safetensors"))
     for name, found in {
         "config.json": (folder / "config.json").is_file(),

@@ -27,11 +27,7 @@ KEYS = {"counting": "counting_actors", "training": "training_workers", "engines"
 def shortfall(workers: Workers, nodes: Sequence[Mapping[str, float]]) -> str | None:
     """Say what is missing for `workers` on empty `nodes` (their total resources), or None if they fit."""
     room = sum(
-        min(
-            int(node.get(name, 0) // each)
-            for name, each in (("CPU", workers.cpus), ("GPU", workers.gpus))
-            if each
-        )
+        min(int(node.get(name, 0) // each) for name, each in (("CPU", workers.cpus), ("GPU", workers.gpus)) if each)
         for node in nodes
     )
     if room >= workers.count:

@@ -44,9 +44,7 @@ def test_shipped_preset_is_valid_and_its_files_exist(preset: str) -> None:
         assert Path(path).exists(), path
 
 
-def test_paths_count_from_the_file_or_from_the_current_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_count_from_the_file_or_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
@@ -64,9 +62,7 @@ def test_paths_count_from_the_file_or_from_the_current_folder(
 
 def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     source = written(tmp_path, training={"epochs": 2, "batch_size": 8})
-    config = load_config(
-        source, {"training.epochs": "3", "corpora.languages": "[sw, en]", "limit": "7"}
-    )
+    config = load_config(source, {"training.epochs": "3", "corpora.languages": "[sw, en]", "limit": "7"})
     assert (
         config.training.epochs,
         config.training.batch_size,
@@ -102,9 +98,7 @@ def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> N
         ({}, {"training.epochs": "[1"}, ["--training.epochs is not YAML"]),
     ],
 )
-def test_a_wrong_value_is_named(
-    tmp_path: Path, changes: dict, overrides: dict, parts: list[str]
-) -> None:
+def test_a_wrong_value_is_named(tmp_path: Path, changes: dict, overrides: dict, parts: list[str]) -> None:
     with pytest.raises(InputError) as caught:
         load_config(written(tmp_path, **changes), overrides)
     for part in parts:

@@ -23,9 +23,7 @@ from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
 
 QUESTIONS = [
-    {"id": str(i), "language": code, "question": f"{code} {i}?"}
-    for code in ("sw", "en", "bn")
-    for i in range(4)
+    {"id": str(i), "language": code, "question": f"{code} {i}?"} for code in ("sw", "en", "bn") for i in range(4)
 ]
 PAIRS = [
     {
@@ -58,9 +56,7 @@ def config(tmp_path: Path, **changes: Any) -> RunConfig:
     corpora = {
         "questions": lines(tmp_path / "q.jsonl", changes.pop("questions", QUESTIONS)),
         "pairs": lines(tmp_path / "p.jsonl", changes.pop("pairs", PAIRS)),
-        "benchmarks": {
-            "own": lines(tmp_path / "b.jsonl", changes.pop("problems", PROBLEMS))
-        },
+        "benchmarks": {"own": lines(tmp_path / "b.jsonl", changes.pop("problems", PROBLEMS))},
         "languages": changes.pop("languages", None),
     }
     return RunConfig(
@@ -78,11 +74,7 @@ def made(step: Step[Any], tmp_path: Path) -> Artifact[Any]:
 
 
 def test_questions_are_parallel_and_english_first(tmp_path: Path) -> None:
-    kept = [
-        record
-        for record in QUESTIONS
-        if (record["language"], record["id"]) != ("bn", "1")
-    ]
+    kept = [record for record in QUESTIONS if (record["language"], record["id"]) != ("bn", "1")]
     artifact = made(questions_step(config(tmp_path, questions=kept)), tmp_path)
     assert artifact.result.languages == ("en", "bn", "sw")
     assert [(q.language, q.id) for q in read_questions(artifact)] == [
@@ -100,17 +92,13 @@ def test_limit_takes_the_first_of_each_language(tmp_path: Path) -> None:
     assert [(p.language, p.id, p.kind) for p in pairs] == [
         (code, "0", kind) for code in ("bn", "sw") for kind in ("question", "answer")
     ]
-    assert [(p.language, p.answer) for p in problems] == [
-        (code, n) for code in ("en", "bn", "sw") for n in (0.0, 1.0)
-    ]
+    assert [(p.language, p.answer) for p in problems] == [(code, n) for code in ("en", "bn", "sw") for n in (0.0, 1.0)]
 
 
 def test_identity_follows_content_not_place(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     here = config(tmp_path)
-    changed = config(
-        tmp_path / "other", questions=[*QUESTIONS, {**QUESTIONS[0], "id": "new"}]
-    )
+    changed = config(tmp_path / "other", questions=[*QUESTIONS, {**QUESTIONS[0], "id": "new"}])
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     assert questions_step(config(fresh)).fingerprint == questions_step(here).fingerprint
@@ -130,9 +118,7 @@ def test_identity_follows_content_not_place(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_questions_that_cannot_be_counted_on(
-    tmp_path: Path, change: dict[str, Any], part: str
-) -> None:
+def test_questions_that_cannot_be_counted_on(tmp_path: Path, change: dict[str, Any], part: str) -> None:
     with pytest.raises(InputError) as caught:
         made(questions_step(config(tmp_path, **change)), tmp_path)
     assert part in str(caught.value)
@@ -140,13 +126,9 @@ def test_questions_that_cannot_be_counted_on(
 
 
 def test_a_language_without_pairs_is_named(tmp_path: Path) -> None:
-    wanted = config(
-        tmp_path, pairs=[pair for pair in PAIRS if pair["language"] != "sw"]
-    )
+    wanted = config(tmp_path, pairs=[pair for pair in PAIRS if pair["language"] != "sw"])
     questions = made(questions_step(wanted), tmp_path)
-    with pytest.raises(
-        InputError, match=r"corpora\.pairs .*p\.jsonl\) holds nothing in language 'sw'"
-    ):
+    with pytest.raises(InputError, match=r"corpora\.pairs .*p\.jsonl\) holds nothing in language 'sw'"):
         made(pairs_step(wanted, questions), tmp_path)
 
 
@@ -184,9 +166,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
     ("kind", "key", "value"),
     [(Problem, "answer", "12"), (Problem, "answer", True), (Pair, "kind", "x")],
 )
-def test_a_value_of_the_wrong_type_is_named(
-    tmp_path: Path, kind: Any, key: str, value: Any
-) -> None:
+def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, kind: Any, key: str, value: Any) -> None:
     record = {**PROBLEMS[0], **PAIRS[0], key: value}
     with pytest.raises(InputError, match=f":1: {key} must be"):
         read_jsonl(Path(lines(tmp_path / "x.jsonl", [record])), kind)

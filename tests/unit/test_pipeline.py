@@ -38,9 +38,7 @@ def constant(value: int) -> Step[Product]:
     )
 
 
-def product(
-    of: Artifact[Product], factor: int, calls: list[int] | None = None
-) -> Step[Product]:
+def product(of: Artifact[Product], factor: int, calls: list[int] | None = None) -> Step[Product]:
     def work(attempt: Attempt) -> Product:
         if calls is not None:
             calls.append(factor)
@@ -61,9 +59,7 @@ def stages(factor: int, calls: list[int]) -> list[Stage]:
     return [
         Stage("one", lambda done: constant(3)),
         Stage("two", lambda done: product(done["one"], factor, calls)),
-        Stage(
-            "three", lambda done: product(done["two"], done["two"].result.value, calls)
-        ),
+        Stage("three", lambda done: product(done["two"], done["two"].result.value, calls)),
     ]
 
 
@@ -102,9 +98,7 @@ def test_the_first_commit_stands(tmp_path: Path, context: Context) -> None:
     assert storage.find(late) == artifact
 
 
-def test_a_killed_attempt_leaves_no_artifact_and_its_scratch(
-    tmp_path: Path, context: Context
-) -> None:
+def test_a_killed_attempt_leaves_no_artifact_and_its_scratch(tmp_path: Path, context: Context) -> None:
     script = f"""
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
@@ -120,9 +114,7 @@ Storage(Path({str(tmp_path)!r})).make(counting_up(dies=True), Context(ExecutionC
     storage = Storage(tmp_path)
     assert storage.find(counting_up()).directory is None
     artifact = storage.make(counting_up(), context)
-    assert artifact.result.value == 2, (
-        "the second attempt goes on from the first one's scratch"
-    )
+    assert artifact.result.value == 2, "the second attempt goes on from the first one's scratch"
     assert not (artifact.directory.parents[1] / "scratch").exists()
 
 
@@ -149,9 +141,7 @@ def test_a_failing_step_commits_nothing(tmp_path: Path, context: Context) -> Non
 
 
 def test_fingerprint_is_stable_and_refuses_what_has_no_canonical_form() -> None:
-    assert constant(3).fingerprint == "cb951700634a9b8fadb1", (
-        "raise the version of every step with this change"
-    )
+    assert constant(3).fingerprint == "cb951700634a9b8fadb1", "raise the version of every step with this change"
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     for value in (Path("x"), float("nan"), print, {1, 2}):
         with pytest.raises((TypeError, ValueError)):
@@ -166,17 +156,13 @@ def test_an_artifact_that_is_not_made_has_no_result() -> None:
 def test_shortfall_names_what_is_missing() -> None:
     workers = Workers("training", 3, cpus=1, gpus=1)
     assert shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 1, "GPU": 4}]) is None
-    assert "room for 2" in (
-        shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 64}]) or ""
-    )
+    assert "room for 2" in (shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 64}]) or "")
     assert "--execution.training_workers 1" in (shortfall(workers, [{"CPU": 8}]) or "")
 
 
 def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None:
     corpora = {"questions": "q", "pairs": "p", "benchmarks": {}}
-    config = RunConfig(
-        name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora
-    )
+    config = RunConfig(name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora)
     storage = Storage(tmp_path)
     directory = RunDirectory(config, storage)
     directory.check(plan(stages(2, []), storage))
@@ -185,9 +171,7 @@ def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None
     directory.check(plan(stages(5, []), storage))  # not finished: free to change
     directory.finish(Product(value=1), done["two"].file("value.txt"))
     directory.check(plan(stages(2, []), storage))
-    with pytest.raises(
-        InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"
-    ):
+    with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
         directory.check(plan(stages(5, []), storage))
     assert json.loads((directory.path / "summary.json").read_text()) == {"value": 1}
     assert (directory.path / "value.txt").read_text() == "6"

@@ -1,0 +1,84 @@
+"""One model replica that counts activated neurons, hooked where f(W_gate x) is computed (Eq. 2-3). Torch lives here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from slam_ray.activations.plan import Encoded, Unit
+from slam_ray.config import InputError
+from slam_ray.models.loading import load_model
+from slam_ray.models.placing import place
+from slam_ray.models.reference import ModelRef
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from slam_ray.models.families import Family
+
+
+class Counter:
+    """Counts at how many tokens each neuron is activated.
+
+    Args:
+        model: a causal language model in evaluation mode, on the device that counts.
+        family: where it keeps its layers and activations.
+    """
+
+    def __init__(self, model: "PreTrainedModel", family: "Family") -> None:
+        # The language-model head is not needed to see the activations.
+        self._decoder: Any = model.base_model
+        self._device = model.device
+        self._counted = torch.empty(0)
+        layers: Any = model.get_submodule(family.layers)
+        activations = [layer.get_submodule(family.activation) for layer in layers]
+        assert len({id(module) for module in activations}) == len(layers), "layers share an activation module"
+        self._activated: list[torch.Tensor] = [torch.empty(0)] * len(layers)
+        for layer, module in enumerate(activations):
+            module.register_forward_hook(lambda module, inputs, output, layer=layer: self._add(layer, output))
+
+    @torch.inference_mode()
+    def count(self, passes: Sequence[Sequence[Encoded]]) -> npt.NDArray[np.uint32]:
+        """[layers, neurons]: the counted tokens at which a neuron is activated, over the given forward passes.
+
+        Raises:
+            InputError: the model's states overflow in its precision.
+        """
+        zero = torch.zeros((), dtype=torch.int64, device=self._device)
+        self._activated = [zero] * len(self._activated)
+        for batch in passes:
+            width = max(len(question.tokens) for question in batch)
+            tokens = torch.zeros(len(batch), width, dtype=torch.int64)
+            present, counted = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
+            for row, question in enumerate(batch):
+                tokens[row, : len(question.tokens)] = torch.tensor(question.tokens)
+                present[row, : len(question.tokens)] = 1
+                counted[row, question.start : question.end] = True
+            self._counted = counted.to(self._device)
+            states = self._decoder(
+                input_ids=tokens.to(self._device), attention_mask=present.to(self._device), use_cache=False
+            ).last_hidden_state
+            if not torch.isfinite(states[self._counted]).all():
+                raise InputError(f"the model's states are not finite in {states.dtype}; set another model.dtype")
+        return torch.stack(self._activated).cpu().numpy().astype(np.uint32)
+
+    def _add(self, layer: int, output: torch.Tensor) -> None:
+        self._activated[layer] = self._activated[layer] + (output[self._counted] > 0).sum(dim=0)
+
+
+class CountingActor:
+    """What Ray Data keeps in each actor: a placed model; maps the number of a unit to the counts of that unit."""
+
+    def __init__(self, units: Sequence[Unit], model: ModelRef, dtype: str, cache: str, device: str) -> None:
+        # One thread: how a sum is split over threads decides its rounding.
+        torch.set_num_threads(1)
+        self._units = units
+        loaded = load_model(place(model, Path(cache)), dtype)
+        self._counter = Counter(loaded.to(device), model.family)  # type: ignore[arg-type]
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """One row for one unit, whatever the actor did before."""
+        return {"unit": row["unit"], "activated": self._counter.count(self._units[row["unit"]].passes)}

@@ -1,0 +1,100 @@
+"""The batch plan: which questions share a forward pass, a pure function of the corpus and the token budget.
+
+Given the plan, the counts do not depend on the number of actors or on the order of their work (METHOD: "counting").
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slam_ray.config import InputError
+
+PASSES_PER_UNIT = 16
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A question inside its prompt, as tokens.
+
+    Attributes:
+        id: the question's id.
+        language: its language.
+        tokens: token ids of the whole prompt.
+        start: index of the first token that is counted.
+        end: one past the index of the last one.
+    """
+
+    id: str
+    language: str
+    tokens: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Work that one actor does at a time: some forward passes over one language and one group of questions."""
+
+    group: int
+    language: str
+    passes: tuple[tuple[Encoded, ...], ...]
+
+    @property
+    def questions(self) -> int:
+        """Questions in all passes."""
+        return sum(len(batch) for batch in self.passes)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens counted in all passes."""
+        return sum(question.end - question.start for batch in self.passes for question in batch)
+
+
+def chosen_ids(ids: Iterable[str], questions: int) -> list[str]:
+    """A fixed random sample of the ids: the first so many by SHA-256, whatever their order in the corpus."""
+    return sorted(set(ids), key=lambda id_: hashlib.sha256(id_.encode()).digest())[:questions]
+
+
+def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, token_budget: int) -> list[Unit]:
+    """Deal the questions over groups by id and put those of a group and language into forward passes.
+
+    Args:
+        encoded: the questions in every language.
+        ids: the ids to count; a question is in the group (its place here) modulo `groups`.
+        groups: number of groups.
+        token_budget: tokens of one forward pass, padding included.
+
+    Raises:
+        InputError: one question alone is longer than the budget.
+    """
+    group_of = {id_: place % groups for place, id_ in enumerate(ids)}
+    together: dict[tuple[int, str], list[Encoded]] = {}
+    for question in encoded:
+        if len(question.tokens) > token_budget:
+            raise InputError(
+                f"activations.token_budget is {token_budget}, but question {question.id} in {question.language} takes"
+                f" {len(question.tokens)} tokens with its prompt; set it to at least as many"
+            )
+        together.setdefault((group_of[question.id], question.language), []).append(question)
+    units = []
+    for (group, language), questions in sorted(together.items()):
+        passes = _passes(questions, token_budget)
+        parts = range(0, len(passes), PASSES_PER_UNIT)
+        units += [Unit(group, language, tuple(passes[part : part + PASSES_PER_UNIT])) for part in parts]
+    return units
+
+
+def plan_hash(units: Sequence[Unit], place: str) -> str:
+    """Identity of a plan on one kind of device, so that finished work of another is not mixed into it."""
+    return hashlib.sha256(repr((place, units)).encode()).hexdigest()[:20]
+
+
+def _passes(questions: Sequence[Encoded], token_budget: int) -> list[tuple[Encoded, ...]]:
+    # Longest first: a pass is as wide as its first question, and questions of like length waste little on padding.
+    passes: list[list[Encoded]] = []
+    for question in sorted(questions, key=lambda question: (-len(question.tokens), question.id)):
+        if passes and len(passes[-1][0].tokens) * (len(passes[-1]) + 1) <= token_budget:
+            passes[-1].append(question)
+        else:
+            passes.append([question])
+    return [tuple(batch) for batch in passes]

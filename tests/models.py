@@ -33,7 +33,17 @@ def byte_tokenizer(directory: Path) -> None:
 
 
 def tiny_llama(
+    directory: Path, *, seed: int = 0, layers: int = 4, hidden: int = 64, intermediate: int = 96, heads: int = 2
+) -> Path:
+    """Write a random Llama (head size `hidden / heads`: vLLM on a CPU wants 32 or 64) and return its folder."""
+    return tiny_model(
+        directory, "llama", seed=seed, layers=layers, hidden=hidden, intermediate=intermediate, heads=heads
+    )
+
+
+def tiny_model(
     directory: Path,
+    family: str,
     *,
     seed: int = 0,
     layers: int = 4,
@@ -41,27 +51,36 @@ def tiny_llama(
     intermediate: int = 96,
     heads: int = 2,
 ) -> Path:
-    """Write a random Llama (head size `hidden / heads`: vLLM on a CPU wants 32 or 64) and return its folder."""
+    """Write a random model of a family, by its `model_type`, and return its folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = LlamaConfig(
+    names = {
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "head_dim": hidden // heads,
+        "max_position_embeddings": 1024,
+    }
+    if family == "gpt2":
+        names = {"n_embd": hidden, "n_inner": intermediate, "n_layer": layers, "n_head": heads, "n_positions": 1024}
+    if family in ("phi3", "qwen2"):
+        del names["head_dim"]
+    config = AutoConfig.for_model(
+        family,
         vocab_size=VOCABULARY,
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        max_position_embeddings=1024,
         tie_word_embeddings=True,
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=2,
         initializer_range=0.1,
+        **names,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(directory)
     byte_tokenizer(directory)
     return directory

@@ -6,10 +6,11 @@ decides a result (it enters fingerprints) or, in `ExecutionConfig`, where and ho
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 ENGLISH = "en"
 Dtype = Literal["float64", "float32", "bfloat16"]
+Overlap = Literal["jaccard", "coverage", "english"]
 Projection = Literal["up", "down", "gate"]
 
 
@@ -69,6 +70,17 @@ class SelectionConfig(Section):
         ge=0,
         lt=1,
         description="A neuron belongs to a language's set if it is active at more than this share.",
+    )
+    overlap: Overlap = Field(
+        "jaccard",
+        description="Common neurons over those of either language (jaccard), of the other (coverage), of English.",
+    )
+    theta_factor: float = Field(1.0, ge=0, description="The threshold is the mean MSD times this.")
+    max_layer_share: float | None = Field(
+        None, gt=0, le=1, description="At most this share of the layers counts as language-specific."
+    )
+    layers: tuple[NonNegativeInt, ...] | None = Field(
+        None, min_length=1, description="Type the layers (0-based); by default the rule selects them."
     )
 
 

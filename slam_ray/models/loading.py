@@ -1,5 +1,6 @@
 """Models and tokenizers in memory, and which of a model's parameters are trained."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
 def load_model(directory: Path, dtype: str) -> "PreTrainedModel":
     """The causal language model in `directory`, in evaluation mode on the CPU, its parameters in `dtype`."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     wanted = getattr(torch, dtype)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=wanted, attn_implementation="sdpa")
+    # Only the eager attention caps its logits, as Gemma 2 needs; the faster one would silently not.
+    capped = getattr(AutoConfig.from_pretrained(directory), "attn_logit_softcapping", None)
+    attention = "eager" if capped else "sdpa"
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=wanted, attn_implementation=attention)
     wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"
     model.eval()
@@ -31,21 +35,38 @@ def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
     return AutoTokenizer.from_pretrained(directory)
 
 
-def trained_names(family: Family, layers: Sequence[int], projections: Iterable[str]) -> list[str]:
-    """Names of the weights that are tuned: these projections of these 0-based layers (Eq. 8)."""
-    return [family.parameter(layer, projection) for layer in layers for projection in projections]
+def tune_only(model: "torch.nn.Module", family: Family, layers: Sequence[int], projections: Iterable[str]) -> float:
+    """Let gradients flow to these projections of these 0-based layers only (Eq. 8).
+
+    Where up and gate are one fused weight and only one of them is tuned, the other's rows get gradients of zero.
+
+    Returns:
+        The share of the model's parameters that are tuned; tied weights count once.
+
+    Raises:
+        InputError: the family has no such projection.
+    """
+    parts: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for layer in layers:
+        for name in dict.fromkeys(projections):
+            parts[family.parameter(layer, name)].append(family.projection(name).part)
+    tuned = 0
+    parameters = dict(model.named_parameters())
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in parts)
+        for _, blocks in parts.get(name, []):
+            tuned += parameter.numel() // blocks
+        if name in parts and len(parts[name]) < parts[name][0][1]:
+            _keep_gradient_of(parameter, *parts[name][0])
+    assert parts.keys() <= parameters.keys(), f"the model has no {sorted(parts.keys() - parameters.keys())}"
+    return tuned / sum(parameter.numel() for parameter in parameters.values())
 
 
-def freeze_all_but(model: "torch.nn.Module", names: Iterable[str]) -> None:
-    """Let gradients flow to the named parameters only."""
-    wanted = set(names)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in wanted)
-    missing = wanted - {name for name, _ in model.named_parameters()}
-    assert not missing, f"the model has no parameters {sorted(missing)}"
+def _keep_gradient_of(parameter: "torch.nn.Parameter", block: int, blocks: int) -> None:
+    def masked(gradient: "torch.Tensor") -> "torch.Tensor":
+        kept = gradient.new_zeros(gradient.shape)
+        rows = len(gradient) // blocks
+        kept[block * rows : (block + 1) * rows] = gradient[block * rows : (block + 1) * rows]
+        return kept
 
-
-def trained_share(model: "torch.nn.Module") -> float:
-    """Share of parameters that are trained; tied weights count once."""
-    parameters = list(model.parameters())
-    return sum(p.numel() for p in parameters if p.requires_grad) / sum(p.numel() for p in parameters)
+    parameter.register_hook(masked)

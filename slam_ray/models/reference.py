@@ -41,7 +41,7 @@ class ModelRef:
     @property
     def family(self) -> Family:
         """Where this model keeps its parts."""
-        return family_of(self.config["model_type"])
+        return family_of(self.config)
 
 
 def base_model(path: str) -> ModelRef:
@@ -63,5 +63,5 @@ def base_model(path: str) -> ModelRef:
             raise InputError(f"model.path: {folder} holds no {name}")
     files = [*sorted(folder.glob("*.json")), *weights]
     model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files))
-    family_of(model.config.get("model_type", ""))
+    family_of(model.config)
     return model

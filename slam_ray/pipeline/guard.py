@@ -55,7 +55,9 @@ def main(folder: str, command: list[str]) -> None:
     try:
         # Should the guard itself be killed with -9, Ray's head dies with it and takes its own children along.
         head = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            command,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 - there is one thread here
         )
         while head.pid not in reap():
             if select.select([sys.stdin], [], [], LOOK_S)[0]:

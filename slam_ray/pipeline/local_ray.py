@@ -32,7 +32,8 @@ class LocalRay:
     Attributes:
         address: "host:port", what `ray.init` connects to.
         dashboard: URL of the dashboard and the job API.
-        environment: variables with which a driver, or a client of the job API, reaches this head and no other.
+        environment: variables with which a driver, or a client of the job API, reaches this head and no other; set in
+            this process while the block lasts, and to be set in a child process.
     """
 
     address: str
@@ -60,13 +61,15 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
     token_file = folder / "token"
     token_file.touch(mode=0o600)
     token_file.write_text(secrets.token_hex(32))
-    dashboard_port, client_port = _free_ports(2)
+    dashboard_port, client_port, *metrics_ports = _free_ports(4)
     shared = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # at 1 Ray turns 127.0.0.1 into the machine's outer address
         **_without_proxy(),
     }
+    own = {"DASHBOARD_METRIC_PORT": str(metrics_ports[0]), "AUTOSCALER_METRIC_PORT": str(metrics_ports[1])}
     command = [
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
         *(f"--node-ip-address={LOOPBACK}", "--port=0", f"--temp-dir={folder}"),
@@ -79,7 +82,7 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if name not in OVERRIDING} | shared,
+            env={name: value for name, value in os.environ.items() if name not in OVERRIDING} | shared | own,
             start_new_session=True,  # a Ctrl-C at the terminal is for the starter, which then lets go in order
         )
         assert guard.stdin is not None
@@ -92,7 +95,8 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
             dashboard = f"http://{LOOPBACK}:{dashboard_port}"
             # An empty RAY_AUTH_TOKEN counts as none, and hides one that the user may have set for another cluster.
             reach = {"RAY_ADDRESS": address, "RAY_API_SERVER_ADDRESS": dashboard, "RAY_AUTH_TOKEN": ""}
-            yield LocalRay(address, dashboard, shared | reach)
+            with _reached_by_this_process(shared | reach):
+                yield LocalRay(address, dashboard, shared | reach)
         finally:
             guard.stdin.close()
             guard.wait()
@@ -118,6 +122,32 @@ def _answers(dashboard_port: int, token: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _reached_by_this_process(environment: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    _read_environment_again()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        _read_environment_again()
+
+
+def _read_environment_again() -> None:
+    """Ray reads these variables once, when it is imported or first used; something may have imported it before."""
+    from ray._private import ray_constants
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR) != "0"
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -59,6 +59,14 @@ def plan(stages: Sequence[Stage], storage: Storage) -> list[Planned]:
     return planned
 
 
+def describe(planned: Sequence[Planned]) -> str:
+    """A line for each stage."""
+    width = max(len(stage.title) for stage in planned)
+    return "\n".join(
+        f"{stage.title:<{width}}  {stage.state}" + (f" ({stage.reason})" if stage.reason else "") for stage in planned
+    )
+
+
 def run(
     stages: Sequence[Stage],
     storage: Storage,

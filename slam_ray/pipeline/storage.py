@@ -12,8 +12,9 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from slam_ray.config import RunConfig
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
 
 RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "numpy")
@@ -24,6 +25,12 @@ class Storage:
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Self:
+        """The storage of a run; a smoke run keeps to a folder of its own in it."""
+        root = Path(config.storage)
+        return cls(root if config.limit is None else root / f"limit-{config.limit}")
 
     def find(self, step: Step[R]) -> Artifact[R]:
         """The artifact of `step`; without a directory if it is not made yet."""

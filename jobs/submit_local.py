@@ -5,10 +5,12 @@ if nothing is left to do, Ray is not started at all.
 """
 
 import asyncio
+import logging
 import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,9 +32,15 @@ def main(argv: Sequence[str]) -> int:
     command = [sys.executable, *argv[2:]]
     os.environ.setdefault(STORAGE_VARIABLE, str(CHECKOUT))  # the job itself runs in a copy of the checkout
     code = subprocess.run([*command, "--dry-run"], cwd=CHECKOUT, check=False).returncode
-    if code == TO_DO:
+    if code == ALL_DONE:
+        return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    if code != TO_DO:
+        return code
+    try:
         return submit(command)
-    return subprocess.run(command, cwd=CHECKOUT, check=False).returncode if code == ALL_DONE else code
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", flush=True)
+        return 130
 
 
 def submit(command: Sequence[str]) -> int:
@@ -42,6 +50,7 @@ def submit(command: Sequence[str]) -> int:
 
         print(f"Ray dashboard: {head.dashboard} (token: {head.environment['RAY_AUTH_TOKEN_PATH']})", flush=True)
         client = JobSubmissionClient(head.dashboard)
+        logging.getLogger("ray").setLevel(logging.WARNING)  # the last line printed is the job's
         job_id = client.submit_job(
             entrypoint=shlex.join(command), runtime_env={"working_dir": str(CHECKOUT), "excludes": LEFT_OUT}
         )
@@ -54,8 +63,9 @@ def submit(command: Sequence[str]) -> int:
             asyncio.run(follow())
         except KeyboardInterrupt:
             client.stop_job(job_id)
-            print("\nstopped; the same command goes on from here", flush=True)
-            return 130
+            while not client.get_job_status(job_id).is_terminal():
+                time.sleep(0.2)
+            raise
         code = client.get_job_info(job_id).driver_exit_code
         return 1 if code is None else code
 

@@ -1,5 +1,6 @@
 """What all tests share: one local Ray head for the session, with one thread per worker."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,6 @@ def ray_cluster() -> Iterator[LocalRay]:
         root = str(Path(__file__).parent.parent)
         patch.setenv("PYTHONPATH", root, prepend=os.pathsep)
         with local_ray(cpus=4) as head:
-            for name, value in head.environment.items():
-                patch.setenv(name, value)
-            ray.init(logging_level="warning")
+            ray.init(logging_level=logging.WARNING)
             yield head
             ray.shutdown()

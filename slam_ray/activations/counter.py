@@ -70,7 +70,7 @@ class Counter:
 
 
 class CountingActor:
-    """What Ray Data keeps in each actor: a placed model; maps the number of a unit to the counts of that unit."""
+    """What an actor of Ray Data holds, one model replica; maps the number of a unit to that unit's counts."""
 
     def __init__(self, units: Sequence[Unit], model: ModelRef, dtype: str, cache: str, device: str) -> None:
         # One thread: how a sum is split over threads decides its rounding.

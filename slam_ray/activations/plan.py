@@ -1,13 +1,19 @@
 """The batch plan: which questions share a forward pass, a pure function of the corpus and the token budget.
 
-Given the plan, the counts do not depend on the number of actors or on the order of their work (METHOD: "counting").
+Given the plan, the counts depend neither on the number of actors nor on the order of their work.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from slam_ray.config import InputError
+from slam_ray.config import InputError, PromptsConfig
+from slam_ray.corpora.prompts import question_span, reasoning_prompt
+from slam_ray.corpora.records import Question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PASSES_PER_UNIT = 16
 
@@ -33,7 +39,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Unit:
-    """Work that one actor does at a time: some forward passes over one language and one group of questions."""
+    """What an actor counts at a time: forward passes over questions of one language and one group."""
 
     group: int
     language: str
@@ -51,18 +57,39 @@ class Unit:
 
 
 def chosen_ids(ids: Iterable[str], questions: int) -> list[str]:
-    """A fixed random sample of the ids: the first so many by SHA-256, whatever their order in the corpus."""
+    """A fixed random sample: the first so many ids by SHA-256, whatever their order in the corpus."""
     return sorted(set(ids), key=lambda id_: hashlib.sha256(id_.encode()).digest())[:questions]
 
 
+def encode(
+    questions: Sequence[Question], prompts: PromptsConfig, tokenizer: "PreTrainedTokenizerBase"
+) -> list[Encoded]:
+    """Tokens of each question's reasoning prompt (Table 8), and which of them are the question's own.
+
+    Raises:
+        InputError: a question is empty.
+    """
+    texts = [reasoning_prompt(prompts, question.question) for question in questions]
+    batch: Any = tokenizer(texts, return_offsets_mapping=True)
+    encoded = []
+    for question, tokens, offsets in zip(questions, batch["input_ids"], batch["offset_mapping"], strict=True):
+        first, last = question_span(prompts, question.question)
+        own = [place for place, (start, end) in enumerate(offsets) if max(start, first) < min(end, last)]
+        if not own:
+            raise InputError(f"question {question.id} in {question.language} has no tokens of its own")
+        # BOS has an empty offset and stays out; so may white space within the question have, which is counted.
+        encoded.append(Encoded(question.id, question.language, tuple(tokens), own[0], own[-1] + 1))
+    return encoded
+
+
 def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, token_budget: int) -> list[Unit]:
-    """Deal the questions over groups by id and put those of a group and language into forward passes.
+    """Deal the questions over groups by id, and those of a group and language over forward passes.
 
     Args:
         encoded: the questions in every language.
-        ids: the ids to count; a question is in the group (its place here) modulo `groups`.
+        ids: their ids; a question is in the group (its id's place here) modulo `groups`.
         groups: number of groups.
-        token_budget: tokens of one forward pass, padding included.
+        token_budget: tokens of one forward pass at most, padding included.
 
     Raises:
         InputError: one question alone is longer than the budget.
@@ -73,24 +100,24 @@ def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, toke
         if len(question.tokens) > token_budget:
             raise InputError(
                 f"activations.token_budget is {token_budget}, but question {question.id} in {question.language} takes"
-                f" {len(question.tokens)} tokens with its prompt; set it to at least as many"
+                f" {len(question.tokens)} tokens with its prompt: set it to at least as many"
             )
         together.setdefault((group_of[question.id], question.language), []).append(question)
     units = []
     for (group, language), questions in sorted(together.items()):
         passes = _passes(questions, token_budget)
-        parts = range(0, len(passes), PASSES_PER_UNIT)
-        units += [Unit(group, language, tuple(passes[part : part + PASSES_PER_UNIT])) for part in parts]
+        for start in range(0, len(passes), PASSES_PER_UNIT):
+            units.append(Unit(group, language, tuple(passes[start : start + PASSES_PER_UNIT])))
     return units
 
 
-def plan_hash(units: Sequence[Unit], place: str) -> str:
-    """Identity of a plan on one kind of device, so that finished work of another is not mixed into it."""
-    return hashlib.sha256(repr((place, units)).encode()).hexdigest()[:20]
+def plan_hash(units: Sequence[Unit], device: str) -> str:
+    """Identity of a plan on one kind of device: finished work of another is never mixed into its counts."""
+    return hashlib.sha256(repr((device, units)).encode()).hexdigest()[:20]
 
 
 def _passes(questions: Sequence[Encoded], token_budget: int) -> list[tuple[Encoded, ...]]:
-    # Longest first: a pass is as wide as its first question, and questions of like length waste little on padding.
+    # Longest first: a pass is as wide as its first question, and questions of like length need little padding.
     passes: list[list[Encoded]] = []
     for question in sorted(questions, key=lambda question: (-len(question.tokens), question.id)):
         if passes and len(passes[-1][0].tokens) * (len(passes[-1]) + 1) <= token_budget:

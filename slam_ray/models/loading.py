@@ -16,7 +16,10 @@ def load_model(directory: Path, dtype: str) -> "PreTrainedModel":
     """The causal language model in `directory`, in evaluation mode on the CPU, its parameters in `dtype`."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
 
+    # A bar of every worker would flood the job's log.
+    logging.disable_progress_bar()
     wanted = getattr(torch, dtype)
     # Only the eager attention caps its logits, as Gemma 2 needs; the faster one would silently not.
     capped = getattr(AutoConfig.from_pretrained(directory), "attn_logit_softcapping", None)

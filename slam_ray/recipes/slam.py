@@ -8,7 +8,6 @@ from slam_ray.corpora import pairs_step, problems_step, questions_step
 from slam_ray.evaluation import compare_step, generate_step, score_step
 from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.stages import Done, Stage
-from slam_ray.reporting import report_step
 from slam_ray.selection import select_step
 from slam_ray.training import train_step
 
@@ -73,6 +72,13 @@ def slam_stages(config: RunConfig) -> list[Stage]:
         *(
             Stage(f"score {which} {name}", lambda done, which=which, name=name: score(done, which, name))
             for which in (BEFORE, AFTER)
+            for name in benchmarks
+        ),
+        *(
+            Stage(
+                f"compare {name}",
+                lambda done, name=name: compare_step(done[f"score {BEFORE} {name}"], done[f"score {AFTER} {name}"]),
+            )
             for name in benchmarks
         ),
     ]

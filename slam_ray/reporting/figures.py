@@ -65,12 +65,12 @@ def overlap_figure(
     return _finish(figure)
 
 
-def msd_figure(msd: ArrayLike, theta: float, k_end: int, layers: Sequence[int]) -> "Figure":
+def msd_figure(msd: ArrayLike, theta: float | None, k_end: int, layers: Sequence[int]) -> "Figure":
     """Mean squared deviation of the activated share between languages per layer, against the threshold (Eq. 5-7).
 
     Args:
         msd: [layers].
-        theta: the threshold, drawn over K, the layers it judges.
+        theta: the threshold, drawn over K, the layers it judges; None if K is empty.
         k_end: first layer after the language-specific layers K.
         layers: the selected layers.
     """
@@ -80,8 +80,11 @@ def msd_figure(msd: ArrayLike, theta: float, k_end: int, layers: Sequence[int]) 
     others = [layer for layer in range(values.size) if layer not in set(layers)]
     axes.bar(others, values[others], color=OTHER, label="not selected")
     if len(layers):
-        axes.bar(list(layers), values[list(layers)], color=SELECTED, label="selected", gid="selected")
-    axes.plot([-0.5, k_end - 0.5], [theta, theta], color=INK, linestyle="--", linewidth=1.6, label="threshold θ")
+        chosen = list(layers)
+        for layer, bar in zip(chosen, axes.bar(chosen, values[chosen], color=SELECTED, label="selected"), strict=True):
+            bar.set_gid(f"selected-{layer}")
+    if theta is not None:
+        axes.plot([-0.5, k_end - 0.5], [theta, theta], color=INK, linestyle="--", linewidth=1.6, label="threshold θ")
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))
     _layer_axis(axes, values.size)
     return _finish(figure)
@@ -103,7 +106,7 @@ def accuracy_figure(languages: Sequence[str], before: ArrayLike, after: ArrayLik
     ):
         value, low, high = np.asarray(values, dtype=float).reshape(len(languages), 3).T
         axes.errorbar(
-            places + shift, value, yerr=[value - low, high - value], fmt=marker, color=colour, markersize=6,
+            places + shift, value, yerr=np.stack([value - low, high - value]), fmt=marker, color=colour, markersize=6,
             elinewidth=1.6, capsize=3, label=label,
         )  # fmt: skip
     axes.set_xticks(places, list(languages))
@@ -136,7 +139,7 @@ def _axes(x_label: str, y_label: str) -> tuple["Figure", "Axes"]:
 
     # A Figure outside pyplot: no window, no global state, nothing to close.
     with rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(6.2, 3.9), layout="constrained")
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
@@ -179,7 +182,7 @@ def _finish(figure: "Figure") -> "Figure":
     from matplotlib.text import Text
 
     legend = figure.legend(
-        loc="outside lower center", ncols=7, frameon=False, labelcolor=INK, columnspacing=1.4, handlelength=1.6
+        loc="outside lower center", ncols=6, frameon=False, labelcolor=INK, columnspacing=1.4, handlelength=1.6
     )
     for text in [*figure.findobj(Text), *legend.get_texts()]:
         text.set_parse_math(False)

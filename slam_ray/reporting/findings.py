@@ -1,152 +1,135 @@
-"""What a run found, as the page and the table read it: plain values, all percentages in 0 to 100, layers from 0."""
+"""What a run found, as the page and the table read it: the results of its steps, side by side."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from slam_ray.config import ENGLISH
+from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
+from slam_ray.evaluation.comparison import AverageChange, Comparison, ExtractorComparison, LanguageChange
+from slam_ray.evaluation.extraction import HEADLINE, Extractor
+from slam_ray.selection import SelectResult
+from slam_ray.training import StepLoss, TrainResult
+
+STRICT: Extractor = "strict"
+# An end of an interval this close to 0 is 0 but for rounding.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A value with the ends of its 95 % interval, in percent or, for a difference, in points."""
+class LanguageRow:
+    """One language before and after tuning, in percent; pairs are (before, after).
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        before: by the headline extractor.
+        after: likewise.
+        change: from one to the other.
+        strict: accuracy by the strict extractor.
+        cut: responses that ended at the token limit.
+    """
+
+    language: str
+    before: LanguageScore
+    after: LanguageScore
+    change: LanguageChange
+    strict: tuple[float, float]
+    cut: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class AverageRow:
+    """The mean over languages, `english` among them or not; the pair `strict` is (before, after)."""
+
+    english: bool
+    before: float
+    after: float
+    change: AverageChange
+    strict: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """Which languages it is over."""
+        return "average" if self.english else "average without English"
 
     @property
     def verdict(self) -> str:
-        """What may be said of a difference: it is significant only if its interval leaves out 0."""
-        if self.low > 0:
+        """What may be said of the change: it is significant only if its interval leaves out 0."""
+        if self.change.low > ROUNDING:
             return "rises significantly"
-        if self.high < 0:
+        if self.change.high < -ROUNDING:
             return "falls significantly"
         return "does not change significantly"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One model on the problems of one language.
-
-    Attributes:
-        accuracy: by the headline extractor, with its Wilson interval.
-        strict: accuracy by the strict extractor.
-        cut: share of responses that ended at the token limit.
-        pcr: share of the problems solved in English that are solved here too; None without English.
-    """
-
-    accuracy: Interval
-    strict: float
-    cut: float
-    pcr: float | None
-
-
-@dataclass(frozen=True)
-class LanguageChange:
-    """One language before and after tuning; `mcnemar` is the exact two-sided p of the change."""
-
-    language: str
-    problems: int
-    before: Outcome
-    after: Outcome
-    mcnemar: float
-
-    @property
-    def change(self) -> float:
-        """Points of accuracy gained."""
-        return self.after.accuracy.value - self.before.accuracy.value
-
-
-@dataclass(frozen=True)
-class AverageChange:
-    """The mean accuracy over some languages before and after, `change` with its paired bootstrap interval."""
-
-    languages: str
-    before: float
-    after: float
-    change: Interval
-    strict_before: float
-    strict_after: float
-
-
-@dataclass(frozen=True)
 class Benchmark:
-    """All languages of one benchmark; the last of `averages` is the headline (without English)."""
+    """One benchmark: the base model, the tuned one, and how they compare."""
 
     name: str
-    languages: tuple[LanguageChange, ...]
-    averages: tuple[AverageChange, ...]
+    before: Scores
+    after: Scores
+    comparison: Comparison
 
     @property
-    def headline(self) -> AverageChange:
-        """The average over the languages other than English."""
+    def languages(self) -> list[LanguageRow]:
+        """A row for each language, in the order of the scores."""
+        before, after, change = self._by(HEADLINE)
+        strict_before, strict_after, _ = self._by(STRICT)
+        return [
+            LanguageRow(
+                language=code,
+                before=score,
+                after=after.languages[code],
+                change=change.languages[code],
+                strict=(strict_before.languages[code].accuracy, strict_after.languages[code].accuracy),
+                cut=(self.before.cut[code], self.after.cut[code]),
+            )
+            for code, score in before.languages.items()
+        ]
+
+    @property
+    def averages(self) -> list[AverageRow]:
+        """The averages that differ: with English where it is there, without it where another language is."""
+        before, after, change = self._by(HEADLINE)
+        strict_before, strict_after, _ = self._by(STRICT)
+        rows = []
+        for english, changed in ((True, change.avg), (False, change.avg_non_en)):
+            if changed is None or (english and ENGLISH not in before.languages):
+                continue
+            old, new, strict_old, strict_new = (
+                _average(scores, english) for scores in (before, after, strict_before, strict_after)
+            )
+            rows.append(AverageRow(english, old, new, changed, (strict_old, strict_new)))
+        return rows
+
+    @property
+    def headline(self) -> AverageRow:
+        """The average over the languages other than English; where English is alone, its own."""
         return self.averages[-1]
 
     @property
     def problems(self) -> str:
         """Problems a language, e.g. "200" or "150 to 200"."""
-        counts = [change.problems for change in self.languages]
+        counts = [row.before.n for row in self.languages]
         return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
-
-@dataclass(frozen=True)
-class Layers:
-    """Which layers handle the input language, and why (Eq. 2-7).
-
-    Attributes:
-        languages: N codes in the order of `share`.
-        share: [N][layers] activated neurons of all.
-        others: the N - 1 codes other than English in the order of `overlap`.
-        overlap: [N - 1][layers] overlap with English.
-        mean_overlap: [layers].
-        k_end: first layer after K.
-        msd: [layers].
-        theta: mean MSD over K.
-        selected: the tuned layers.
-        by_rule: whether Eq. 5-7 chose them; else they were typed into the configuration.
-        stability: [layers] share of the resamples that select the layer.
-    """
-
-    languages: tuple[str, ...]
-    share: tuple[tuple[float, ...], ...]
-    others: tuple[str, ...]
-    overlap: tuple[tuple[float, ...], ...]
-    mean_overlap: tuple[float, ...]
-    k_end: int
-    msd: tuple[float, ...]
-    theta: float
-    selected: tuple[int, ...]
-    by_rule: bool
-    stability: tuple[float, ...]
-
-    @property
-    def names(self) -> str:
-        """The selected layers in words, e.g. "layers 0, 1 and 4"."""
-        if not self.selected:
-            return "no layer"
-        *first, last = (str(layer) for layer in self.selected)
-        return f"layers {', '.join(first)} and {last}" if first else f"layer {last}"
-
-    @property
-    def chosen_by(self) -> str:
-        """Who chose them."""
-        return "chosen by the rule" if self.by_rule else "typed into the configuration"
+    def _by(self, extractor: Extractor) -> tuple[ExtractorScores, ExtractorScores, ExtractorComparison]:
+        return (
+            self.before.extractors[extractor],
+            self.after.extractors[extractor],
+            self.comparison.extractors[extractor],
+        )
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """How the selected layers were tuned; `losses` has one value an optimizer step."""
-
-    projections: tuple[str, ...]
-    trained_share: float
-    pairs: int
-    dropped: int
-    steps: tuple[int, ...]
-    losses: tuple[float, ...]
+def _average(scores: ExtractorScores, english: bool) -> float:
+    average = scores.avg if english else scores.avg_non_en
+    assert average is not None, "there is a language other than English"
+    return average
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step that the run rests on: identity, when and for how long it ran, with what."""
+    """A step that the run rests on: identity, when and for how long it ran, and what decided its result."""
 
     title: str
     fingerprint: str
@@ -164,17 +147,42 @@ class Findings:
         model: the model it started from, as it was given.
         made: when the report was made.
         limit: a smoke run on the first `limit` questions, pairs and problems.
-        benchmarks: the first one is the headline.
+        selection: which layers handle the input language, and why.
+        projections: what of the selected layers' FFN was tuned.
+        training: what tuning came to.
+        losses: one an optimizer step.
+        benchmarks: at least one.
         steps: in the order in which they ran.
-        versions: package -> version, of the newest step.
+        versions: package -> version.
     """
 
     run: str
     model: str
     made: str
     limit: int | None
-    layers: Layers
-    tuning: Tuning
+    selection: SelectResult
+    projections: tuple[str, ...]
+    training: TrainResult
+    losses: tuple[StepLoss, ...]
     benchmarks: tuple[Benchmark, ...]
     steps: tuple[StepRecord, ...]
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str]
+
+    @property
+    def tuned(self) -> str:
+        """The tuned layers and who chose them, e.g. "layers 0 and 2 of 8 (counted from 0), chosen by the rule"."""
+        count = len(self.selection.msd)
+        return f"{layer_names(self.selection.layers)} of {count} (counted from 0), {self.chosen_by}"
+
+    @property
+    def chosen_by(self) -> str:
+        """Who chose the tuned layers."""
+        return {"rule": "chosen by the rule", "config": "typed into the configuration"}[self.selection.chosen_by]
+
+
+def layer_names(layers: Sequence[int]) -> str:
+    """Layers in words, e.g. "layers 0, 1 and 4"."""
+    if not layers:
+        return "no layer"
+    *first, last = map(str, layers)
+    return f"layers {', '.join(first)} and {last}" if first else f"layer {last}"

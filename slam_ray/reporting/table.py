@@ -2,61 +2,66 @@
 
 from collections.abc import Sequence
 
-from slam_ray.reporting.findings import Benchmark, Findings, Interval, LanguageChange
+from slam_ray.evaluation.accuracy import LanguageScore
+from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow
 
 SIGNIFICANT_P = 0.05
 
 
 def accuracy_table(findings: Findings) -> str:
-    """All benchmarks of a run as text of at most 80 columns, ASCII but for what the data brings along."""
+    """All benchmarks of a run as text; a table is at most 80 columns wide. PCR is before and after, too."""
     blocks = [_benchmark(benchmark) for benchmark in findings.benchmarks]
     if findings.limit is not None:
         blocks.insert(0, f"SMOKE RUN on the first {findings.limit} questions, pairs and problems: not a result")
-    tuning = findings.tuning
-    blocks.append(
-        f"tuned: {findings.layers.names} of {len(findings.layers.msd)} (from 0), {findings.layers.chosen_by};"
-        f" {100 * tuning.trained_share:.2f} % of the parameters"
-    )
+    share = 100 * findings.training.trained_share
+    blocks.append(f"tuned: {findings.tuned}\ntrained share: {share:.2f} % of the parameters")
     return "\n\n".join(blocks)
 
 
+def points(value: float) -> str:
+    """A difference in points with its sign; what rounds to nothing is +0.0."""
+    return f"{round(value, 1) + 0.0:+.1f}"
+
+
 def _benchmark(benchmark: Benchmark) -> str:
-    rows = [("language", "before", "95 %", "after", "95 %", "change", "PCR before", "after")]
-    rows += [_row(change) for change in benchmark.languages]
+    rows: list[Sequence[str]] = [("language", "before", "95 %", "after", "95 %", "change", "PCR", "after")]
+    rows += [_row(row) for row in benchmark.languages]
     rows += [
-        (average.languages, f"{average.before:.1f}", "", f"{average.after:.1f}", "", f"{average.change.value:+.1f} ")
-        + ("", "")
+        (
+            "average" if average.english else "non-English",
+            *(f"{average.before:.1f}", "", f"{average.after:.1f}", "", f"{points(average.change.difference)} ", "", ""),
+        )
         for average in benchmark.averages
     ]
     head = benchmark.headline
+    change = head.change
     return "\n".join(
         [
             f"{benchmark.name}: accuracy in percent, {benchmark.problems} problems a language",
             *_aligned(rows),
             f"* McNemar p < {SIGNIFICANT_P}",
-            f"{head.languages}: {head.change.value:+.1f} points"
-            f" [{head.change.low:+.1f}, {head.change.high:+.1f}], {head.change.verdict}",
+            f"{head.name}: {points(change.difference)} points"
+            f" [{points(change.low)}, {points(change.high)}], {head.verdict}",
         ]
     )
 
 
-def _row(change: LanguageChange) -> tuple[str, ...]:
-    before, after = change.before, change.after
-    mark = "*" if change.mcnemar < SIGNIFICANT_P else " "
+def _row(row: LanguageRow) -> tuple[str, ...]:
+    mark = "*" if row.change.p < SIGNIFICANT_P else " "
     return (
-        change.language,
-        f"{before.accuracy.value:.1f}",
-        _ends(before.accuracy),
-        f"{after.accuracy.value:.1f}",
-        _ends(after.accuracy),
-        f"{change.change:+.1f}{mark}",
-        _percent(before.pcr),
-        _percent(after.pcr),
+        row.language,
+        f"{row.before.accuracy:.1f}",
+        _ends(row.before),
+        f"{row.after.accuracy:.1f}",
+        _ends(row.after),
+        f"{points(row.change.difference)}{mark}",
+        _percent(row.before.pcr),
+        _percent(row.after.pcr),
     )
 
 
-def _ends(interval: Interval) -> str:
-    return f"[{interval.low:4.1f}, {interval.high:5.1f}]"
+def _ends(score: LanguageScore) -> str:
+    return f"[{score.low:4.1f}, {score.high:5.1f}]"
 
 
 def _percent(value: float | None) -> str:

@@ -89,10 +89,15 @@ def target_tokens(examples: Sequence[Example]) -> int:
     return sum(len(example.tokens) - example.prompt for example in examples)
 
 
+def empty_row() -> Row:
+    """A row without targets, for a rank that has nothing to do in a forward pass that all ranks take."""
+    nothing, zero = np.zeros(0, np.int64), np.zeros(1, np.int64)
+    return Row(zero, zero, nothing, nothing)
+
+
 def _row(examples: Sequence[Example]) -> Row:
     if not examples:
-        nothing = np.zeros(0, np.int64)
-        return Row(np.zeros(1, np.int64), np.zeros(1, np.int64), nothing, nothing)
+        return empty_row()
     starts = np.cumsum([0, *(len(example.tokens) for example in examples)])
     tokens = np.concatenate([np.asarray(example.tokens, np.int64) for example in examples])
     positions = np.concatenate([np.arange(len(example.tokens)) for example in examples])

@@ -1,0 +1,103 @@
+"""From marked responses to accuracy, its interval, PCR and averages (section 4.4; Figure 7 for PCR)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from slam_ray.config import ENGLISH
+from slam_ray.evaluation.extraction import EXTRACTORS, HEADLINE, Extractor, extract, is_correct
+from slam_ray.evaluation.statistics import wilson
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Whether one response is right by one extractor; `number` is what was extracted, None if nothing was."""
+
+    id: str
+    language: str
+    extractor: Extractor
+    number: float | None
+    correct: bool
+
+
+class LanguageScore(BaseModel):
+    """One language by one extractor, all in percent.
+
+    Attributes:
+        n: problems asked.
+        accuracy: correct ones, with the 95 % Wilson interval `low` to `high`.
+        pcr: of the problems solved in English, those solved here too; None without English, or if none is solved.
+    """
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    pcr: float | None
+
+
+class ExtractorScores(BaseModel):
+    """All languages by one extractor; `avg` is over all of them, `avg_non_en` over those but English (if any)."""
+
+    languages: dict[str, LanguageScore]
+    avg: float
+    avg_non_en: float | None
+
+
+class Scores(BaseModel):
+    """What a model achieved on a benchmark.
+
+    Attributes:
+        extractors: scores by each extractor, the headline first.
+        cut: language -> percent of its responses that ended at the token limit.
+    """
+
+    extractors: dict[Extractor, ExtractorScores]
+    cut: dict[str, float]
+
+    @property
+    def headline(self) -> ExtractorScores:
+        """The scores to compare with published ones."""
+        return self.extractors[HEADLINE]
+
+
+def mark(id_: str, language: str, response: str, gold: float) -> list[Mark]:
+    """Mark one response by every extractor."""
+    found = {extractor: extract(response, language, extractor) for extractor in EXTRACTORS}
+    return [Mark(id_, language, name, number, is_correct(number, gold)) for name, number in found.items()]
+
+
+def score(marks: Iterable[Mark], languages: Sequence[str], cut: Mapping[str, float]) -> Scores:
+    """Sum up the marks of a benchmark; `cut` is the percentage of responses cut at the limit, by language."""
+    marks = list(marks)
+    return Scores(
+        extractors={name: _score([mark for mark in marks if mark.extractor == name], languages) for name in EXTRACTORS},
+        cut=dict(cut),
+    )
+
+
+def pcr(solved_in_english: Mapping[str, bool], solved: Mapping[str, bool]) -> float | None:
+    """|correct in English and in X| / |correct in English| in percent, over the ids there in both languages."""
+    base = [id_ for id_, correct in solved_in_english.items() if correct and id_ in solved]
+    return 100 * sum(solved[id_] for id_ in base) / len(base) if base else None
+
+
+def _score(marks: Sequence[Mark], languages: Sequence[str]) -> ExtractorScores:
+    solved: dict[str, dict[str, bool]] = {code: {} for code in languages}
+    for item in marks:
+        solved[item.language][item.id] = item.correct
+    english = solved.get(ENGLISH, {})
+    scores = {}
+    for code, results in solved.items():
+        n, correct = len(results), sum(results.values())
+        low, high = wilson(correct, n)
+        scores[code] = LanguageScore(
+            n=n, accuracy=100 * correct / n, low=100 * low, high=100 * high, pcr=pcr(english, results)
+        )
+    others = [item.accuracy for code, item in scores.items() if code != ENGLISH]
+    return ExtractorScores(
+        languages=scores,
+        avg=sum(item.accuracy for item in scores.values()) / len(scores),
+        avg_non_en=sum(others) / len(others) if others else None,
+    )

@@ -1,0 +1,116 @@
+"""Two models on the same problems: differences in points, paired bootstrap of the averages, McNemar per language."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel
+
+from slam_ray.config import ENGLISH, Section
+from slam_ray.evaluation.accuracy import Mark, Scores
+from slam_ray.evaluation.extraction import EXTRACTORS, Extractor
+from slam_ray.evaluation.scoring import read_marks
+from slam_ray.evaluation.statistics import mcnemar, paired_bootstrap
+from slam_ray.pipeline.step import Artifact, Attempt, Step
+
+COMPARISON_FILE = "comparison.json"
+
+
+class CompareConfig(Section):
+    """How the intervals are drawn."""
+
+    samples: int = 10_000
+    seed: int = 0
+
+
+class LanguageChange(BaseModel):
+    """One language: points of accuracy gained, problems gained and lost, exact two-sided p of McNemar's test."""
+
+    difference: float
+    gained: int
+    lost: int
+    p: float
+
+
+class AverageChange(BaseModel):
+    """A change of the mean accuracy over languages in points, with its 95 % paired bootstrap interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+class ExtractorComparison(BaseModel):
+    """The change by one extractor; `avg_non_en` is None where English is the only language."""
+
+    languages: dict[str, LanguageChange]
+    avg: AverageChange
+    avg_non_en: AverageChange | None
+
+
+class Comparison(BaseModel):
+    """What changed from one model to another on a benchmark, by each extractor, the headline first."""
+
+    extractors: dict[Extractor, ExtractorComparison]
+
+
+def compare_step(before: Artifact[Scores], after: Artifact[Scores]) -> Step[Comparison]:
+    """Compare two models that were scored on the same problems; the artifact's file is `comparison.json`."""
+    config = CompareConfig()
+
+    def run(attempt: Attempt) -> Comparison:
+        comparison = compare(read_marks(before), read_marks(after), tuple(before.result.cut), config)
+        text = comparison.model_dump_json(indent=1)
+        (attempt.directory / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
+        return comparison
+
+    return Step("compare", 1, config, {"before": before, "after": after}, Comparison, run)
+
+
+def compare(
+    before: Sequence[Mark], after: Sequence[Mark], languages: Sequence[str], config: CompareConfig
+) -> Comparison:
+    """Compare the marks of two models on the same problems."""
+    return Comparison(
+        extractors={
+            name: _compare(
+                [mark for mark in before if mark.extractor == name],
+                [mark for mark in after if mark.extractor == name],
+                languages,
+                config,
+            )
+            for name in EXTRACTORS
+        }
+    )
+
+
+def _compare(
+    before: Sequence[Mark], after: Sequence[Mark], languages: Sequence[str], config: CompareConfig
+) -> ExtractorComparison:
+    old = {(mark.id, mark.language): mark.correct for mark in before}
+    new = {(mark.id, mark.language): mark.correct for mark in after}
+    assert old.keys() == new.keys(), "both models answered the same problems"
+    row_of = {id_: row for row, id_ in enumerate(sorted({id_ for id_, _ in old}))}
+    change = np.zeros((len(row_of), len(languages)))
+    asked = np.zeros(change.shape, dtype=np.bool_)
+    for (id_, language), correct in old.items():
+        cell = row_of[id_], languages.index(language)
+        asked[cell] = True
+        change[cell] = int(new[id_, language]) - int(correct)
+
+    def average(columns: list[int]) -> AverageChange:
+        part, there = change[:, columns], asked[:, columns]
+        low, high = paired_bootstrap(part, there, config.samples, config.seed)
+        difference = (part.sum(axis=0) / there.sum(axis=0)).mean()
+        return AverageChange(difference=100 * float(difference), low=100 * low, high=100 * high)
+
+    changes = {}
+    for column, language in enumerate(languages):
+        gained, lost = int((change[:, column] > 0).sum()), int((change[:, column] < 0).sum())
+        points = 100 * (gained - lost) / int(asked[:, column].sum())
+        changes[language] = LanguageChange(difference=points, gained=gained, lost=lost, p=mcnemar(gained, lost))
+    others = [column for column, language in enumerate(languages) if language != ENGLISH]
+    return ExtractorComparison(
+        languages=changes,
+        avg=average(list(range(len(languages)))),
+        avg_non_en=average(others) if others else None,
+    )

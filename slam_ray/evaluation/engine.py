@@ -1,0 +1,159 @@
+"""One vLLM engine in one Ray actor: token ids in, token ids out, greedy, and other weights on request.
+
+The engine runs inside the actor's process, so there is no child to outlive it; it changes the process (threads,
+allocator), so nothing else may live there. vLLM is imported only once the environment below is set.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slam_ray.evaluation.responses import Finish
+from slam_ray.models.placing import place
+from slam_ray.models.reference import ModelRef
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+# Sequences that one engine works on at a time.
+MAX_SEQUENCES = 256
+# Longest prompt and answer together, where the model itself could take more: it decides the KV cache's least size.
+MAX_CONTEXT = 8192
+# `advance` comes back this often, so that finished rows are safe and a stuck engine is noticed.
+SLICE_S = 0.5
+# Without a GPU the KV cache takes this much memory, or what so many sequences of full length need.
+CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES = 512 * 2**20, 4
+
+
+def environment(cpus: int) -> dict[str, str]:
+    """Environment variables of an engine's process; they must be set before it imports torch and vLLM."""
+    return {
+        # The engine's core runs in the actor itself instead of in a child process.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        # Several engines share a machine without a GPU: none binds its threads to the same cores as another.
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        # As many threads as Ray has set aside cores for this actor.
+        "OMP_NUM_THREADS": str(cpus),
+        # Idle threads sleep instead of spinning on a core that another engine could use.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        # No statistics about this use are sent to vLLM's makers.
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        # Models are folders; nothing is looked up on a hub.
+        "HF_HUB_OFFLINE": "1",
+        # The process group of this one process stays on the loopback interface.
+        "VLLM_HOST_IP": "127.0.0.1",
+        # Errors only: a job's log shows what the job does.
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt to continue: token ids, special tokens included, and how many new tokens there may be."""
+
+    key: int
+    prompt: tuple[int, ...]
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The new tokens of a request, its end token included, and why they end."""
+
+    key: int
+    tokens: tuple[int, ...]
+    finish: Finish
+
+
+def context_length(model: ModelRef) -> int:
+    """Tokens that a prompt and its continuation may have together."""
+    return min(int(model.config["max_position_embeddings"]), MAX_CONTEXT)
+
+
+class Engine:
+    """The actor's class."""
+
+    def __init__(self) -> None:
+        self._engine: LLMEngine | None = None
+
+    def ready(self) -> int:
+        """Return the process id, at once: the actor has found its place."""
+        return os.getpid()
+
+    def load(self, model: ModelRef, dtype: str, gpu: bool, cache: Path) -> None:
+        """Start the engine on `model`, or put the weights of `model` (same architecture) into the running one."""
+        folder = str(place(model, cache))
+        if self._engine is None:
+            from vllm.v1.engine.llm_engine import LLMEngine
+
+            self._engine = LLMEngine.from_engine_args(_arguments(folder, dtype, gpu, context_length(model)))
+            return
+        assert not self._engine.has_unfinished_requests()
+        self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+        forgotten = self._engine.reset_prefix_cache()
+        assert forgotten, "the prefix cache still holds what the previous weights computed"
+
+    def advance(self, requests: Sequence[Request], more: bool) -> list[Completion]:
+        """Take new requests, work for a moment, and return what is finished.
+
+        Args:
+            requests: to be worked on besides those taken before.
+            more: there are others to come, so return as soon as there is room for them.
+        """
+        from vllm import RequestOutput, SamplingParams
+        from vllm.inputs.engine import tokens_input
+
+        assert self._engine is not None
+        for request in requests:
+            greedy = SamplingParams(temperature=0, max_tokens=request.max_new_tokens, detokenize=False)
+            self._engine.add_request(str(request.key), tokens_input(list(request.prompt)), greedy)
+        finished: list[Completion] = []
+        end = time.monotonic() + SLICE_S
+        while self._engine.has_unfinished_requests() and time.monotonic() < end:
+            for output in self._engine.step():
+                assert isinstance(output, RequestOutput)
+                if output.finished:
+                    answer = output.outputs[0]
+                    finish: Finish = "length" if answer.finish_reason == "length" else "stop"
+                    finished.append(Completion(int(output.request_id), tuple(answer.token_ids), finish))
+            if more and self._engine.get_num_unfinished_requests() < MAX_SEQUENCES:
+                break
+        return finished
+
+
+def _arguments(folder: str, dtype: str, gpu: bool, context: int) -> "EngineArgs":
+    from vllm.engine.arg_utils import EngineArgs
+
+    arguments = EngineArgs(
+        model=folder,
+        dtype=dtype,  # type: ignore[arg-type]
+        max_model_len=context,
+        max_num_seqs=MAX_SEQUENCES,
+        seed=0,
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+    )
+    if not gpu:
+        # Compiling takes longer than a small model runs; and the default cache is nearly all of the memory.
+        arguments.enforce_eager = True
+        arguments.kv_cache_memory_bytes = max(
+            CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES * context * _token_bytes(folder, dtype)
+        )
+    return arguments
+
+
+def _token_bytes(folder: str, dtype: str) -> int:
+    """Bytes that the keys and values of one token take in all layers."""
+    import torch
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder).get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * getattr(torch, dtype).itemsize)

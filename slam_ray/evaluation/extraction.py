@@ -1,0 +1,90 @@
+"""The number a response ends in: the field's extractor, for published figures, and a strict one.
+
+Both return None where a response holds no number; such a response is wrong whatever the gold answer is.
+"""
+
+import re
+from typing import Literal, get_args
+
+from slam_ray.evaluation.numbers import CURRENCY, Number, decimal_mark, find_numbers, normalise
+from slam_ray.evaluation.phrases import announcements
+
+Extractor = Literal["last-number", "strict"]
+EXTRACTORS: tuple[Extractor, ...] = get_args(Extractor)
+HEADLINE: Extractor = "last-number"
+TOLERANCE = 1e-3
+
+_SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)|[。।]")
+_CHAIN = re.compile(r"(?:[^,;(]|,(?=\d))*=")
+_GAP = re.compile(rf"(?:\s|{CURRENCY}|[\"'«“(\[{{~≈,、:*_`]|\\\(|\\text\{{)*")
+
+
+def extract(text: str, language: str, extractor: Extractor) -> float | None:
+    """The answer in a response to a question in `language`, by the named extractor."""
+    return last_number(text) if extractor == "last-number" else strict(text, language)
+
+
+def is_correct(found: float | None, gold: float) -> bool:
+    """Whether an extracted number is the gold answer."""
+    return found is not None and abs(found - gold) < TOLERANCE
+
+
+def last_number(text: str) -> float | None:
+    """The field's extractor, kept with its faults: digit,digit commas joined, then the last unsigned number."""
+    joined = re.sub(r"(\d),(\d)", r"\1\2", text)
+    found = re.findall(r"\d+(?:\.\d+)?", joined)
+    return float(found[-1]) if found else None
+
+
+def strict(text: str, language: str) -> float | None:
+    r"""The number after an announcement of the answer, read as its language writes numbers; else the last number.
+
+    A `\boxed{}` counts most. Otherwise the first line that announces an answer counts, so what a model runs on with
+    does not, and in that line the last announcement, so a correction does. Announcements are known in `language` and
+    in English. Thoughts before a `</think>` are left out.
+    """
+    text = normalise(text.rpartition("</think>")[2])
+    boxed = re.findall(r"\\boxed\{([^\n]*)", text)
+    if boxed and (number := _first(boxed[-1], text, language)) is not None:
+        return number
+    start = 0
+    for line in text.splitlines(keepends=True):
+        for announced in reversed(announcements(line, language)):
+            rest = text[start + announced.end :]
+            number = _announced(rest, announced.joined, text, announced.language)
+            if number is not None:
+                return number
+        marker = re.match(r"\s*####", line)
+        if marker and (number := _first(line, text, language)) is not None:
+            return number
+        start += len(line)
+    numbers = find_numbers(text, decimal_mark(text, language))
+    return numbers[-1].value if numbers else None
+
+
+def _first(part: str, text: str, language: str) -> float | None:
+    numbers = find_numbers(part, decimal_mark(text, language))
+    return numbers[0].value if numbers else None
+
+
+def _announced(rest: str, joined: bool, text: str, language: str) -> float | None:
+    """The answer in what follows its announcement; None if there is none."""
+    rest = rest.lstrip()
+    end = _SENTENCE_END.search(rest)
+    sentence = rest[: end.start()] if end else rest
+    numbers = find_numbers(sentence, decimal_mark(text, language))
+    if not numbers:
+        return None
+    if _GAP.fullmatch(sentence[: numbers[0].start]):
+        return _end_of_chain(sentence, numbers)
+    return numbers[-1].value if joined else None
+
+
+def _end_of_chain(sentence: str, numbers: list[Number]) -> float:
+    """The first number, or what a calculation that starts with it comes to: 5 + 6 = 11."""
+    chain = _CHAIN.match(sentence, numbers[0].start)
+    if chain is not None:
+        for number in numbers:
+            if number.start >= chain.end():
+                return number.value
+    return numbers[0].value

@@ -1,0 +1,125 @@
+"""The generate step: a model's responses to the problems of a benchmark, greedy (appendix A.3, Table 8)."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slam_ray.config import EvaluationConfig, ExecutionConfig, InputError, PromptsConfig, Section
+from slam_ray.corpora import Prepared, Problem, read_problems
+from slam_ray.corpora.prompts import reasoning_prompt
+from slam_ray.evaluation.responses import (
+    RESPONSES_FILE,
+    FinishedRows,
+    GenerateResult,
+    Response,
+    write_responses,
+)
+from slam_ray.models.loading import load_tokenizer
+from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.progress import Progress
+from slam_ray.pipeline.step import Artifact, Attempt, Step
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from slam_ray.evaluation.engine import Completion
+
+
+class GenerateConfig(Section):
+    """What decides the responses besides model and problems; the dtype decides the rounding."""
+
+    evaluation: EvaluationConfig
+    prompt: str
+    dtype: str
+
+
+def generate_step(
+    config: EvaluationConfig,
+    prompts: PromptsConfig,
+    dtype: str,
+    problems: Artifact[Prepared],
+    model: ModelRef,
+    execution: ExecutionConfig,
+) -> Step[GenerateResult]:
+    """Have `model` answer every problem in vLLM engines.
+
+    The artifact's file is `responses.parquet`: id, language, prompt, response, finish, tokens; sorted by language and
+    id. Finished responses survive a killed attempt.
+
+    Raises:
+        InputError: the engines cannot compute in `dtype`; (in its run) a prompt is too long for the model.
+    """
+    if dtype == "float64":
+        raise InputError("model.dtype: vLLM does not generate in float64; choose float32 or bfloat16")
+
+    def run(attempt: Attempt) -> GenerateResult:
+        asked = read_problems(problems)
+        kept = FinishedRows(attempt.scratch, attempt.directory.name)
+        responses = {(response.language, response.id): response for response in kept.earlier()}
+        todo = [problem for problem in asked if (problem.language, problem.id) not in responses]
+        progress = Progress("generating", len(asked), "responses", len(responses))
+        for finished in _generate(todo, config, prompts, dtype, model, attempt, Path(execution.model_cache)):
+            kept.add(finished)
+            responses |= {(response.language, response.id): response for response in finished}
+            progress.advance(len(finished))
+        assert len(responses) == len(asked), "every problem is there once and has one response"
+        write_responses(attempt.directory / RESPONSES_FILE, responses.values())
+        counts = Counter(response.language for response in responses.values())
+        return GenerateResult(
+            responses={language: counts[language] for language in problems.result.languages},
+            tokens=sum(response.tokens for response in responses.values()),
+            cut=sum(response.finish == "length" for response in responses.values()),
+        )
+
+    made_of = GenerateConfig(evaluation=config, prompt=prompts.reasoning, dtype=dtype)
+    return Step("generate", 1, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
+
+
+def check_lengths(problems: Sequence[Problem], tokens: Sequence[int], max_new_tokens: int, model: ModelRef) -> None:
+    """Raise InputError, naming the longest problem, if a prompt and its answer may not fit the model's context."""
+    from slam_ray.evaluation.engine import context_length
+
+    longest = max(range(len(problems)), key=tokens.__getitem__)
+    context = context_length(model)
+    if tokens[longest] + max_new_tokens > context:
+        problem = problems[longest]
+        raise InputError(
+            f"problem {problem.id!r} ({problem.language}): its prompt of {tokens[longest]} tokens and"
+            f" {max_new_tokens} new ones do not fit the model's {context}; lower --evaluation.max_new_tokens"
+            " or leave the problem out"
+        )
+
+
+def _generate(
+    problems: Sequence[Problem],
+    config: EvaluationConfig,
+    prompts: PromptsConfig,
+    dtype: str,
+    model: ModelRef,
+    attempt: Attempt,
+    cache: Path,
+) -> Iterator[list[Response]]:
+    """Yield responses as they are finished, by engines that stay up for the next step of their kind."""
+    if not problems:
+        return
+    from slam_ray.evaluation.engine import Request
+    from slam_ray.evaluation.pool import EnginePool
+
+    tokenizer = load_tokenizer(model.base)
+    texts = [reasoning_prompt(prompts, problem.question) for problem in problems]
+    tokens = [tuple(ids) for ids in tokenizer(texts)["input_ids"]]
+    check_lengths(problems, [len(ids) for ids in tokens], config.max_new_tokens, model)
+    requests = [Request(key, ids, config.max_new_tokens) for key, ids in enumerate(tokens)]
+    workers = attempt.context.workers("engines")
+    pool = attempt.context.hold("engines", lambda: EnginePool(workers, cache))
+    for completions in pool.generate(model, dtype, requests):
+        yield [_response(problems[item.key], texts[item.key], item, tokenizer) for item in completions]
+
+
+def _response(
+    problem: Problem, prompt: str, completion: "Completion", tokenizer: "PreTrainedTokenizerBase"
+) -> Response:
+    text = tokenizer.decode(list(completion.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)
+    return Response(problem.id, problem.language, prompt, text, completion.finish, len(completion.tokens))

@@ -1,0 +1,69 @@
+"""The score step: extract an answer from every response, by both extractors, and sum up."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from slam_ray.config import Section
+from slam_ray.corpora import Prepared, Problem, read_problems
+from slam_ray.evaluation.accuracy import Mark, Scores, mark, score
+from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
+from slam_ray.pipeline.step import Artifact, Attempt, Step
+
+SCORES_FILE = "scores.json"
+MARKS_FILE = "marks.parquet"
+# How numbers are extracted and compared is code: whoever changes what it gives for some response raises this.
+SCORE_VERSION = 1
+
+
+class ScoreConfig(Section):
+    """Nothing but problems and responses decides the scores."""
+
+
+def score_step(problems: Artifact[Prepared], responses: Artifact[GenerateResult]) -> Step[Scores]:
+    """Score the responses to a benchmark's problems.
+
+    The artifact's files are `scores.json` and `marks.parquet`, one row a response and extractor.
+    """
+
+    def run(attempt: Attempt) -> Scores:
+        scores, marks = score_responses(read_problems(problems), read_responses(responses))
+        _write_marks(attempt.directory / MARKS_FILE, marks)
+        (attempt.directory / SCORES_FILE).write_text(scores.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return scores
+
+    return Step("score", SCORE_VERSION, ScoreConfig(), {"problems": problems, "responses": responses}, Scores, run)
+
+
+def score_responses(problems: Iterable[Problem], responses: Iterable[Response]) -> tuple[Scores, list[Mark]]:
+    """The scores of a benchmark, and the marks they rest on; each problem has exactly one response."""
+    gold = {(problem.language, problem.id): problem.answer for problem in problems}
+    responses = list(responses)
+    assert sorted(gold) == sorted((response.language, response.id) for response in responses)
+    marks = [
+        item
+        for response in responses
+        for item in mark(response.id, response.language, response.response, gold[response.language, response.id])
+    ]
+    asked = Counter(language for language, _ in gold)
+    cut = Counter(response.language for response in responses if response.finish == "length")
+    return score(marks, list(asked), {code: 100 * cut[code] / n for code, n in asked.items()}), marks
+
+
+def read_marks(scores: Artifact[Scores]) -> list[Mark]:
+    """The marks that scores rest on."""
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(scores.file(MARKS_FILE)).to_pylist()
+    return [Mark(**row) for row in rows]
+
+
+def _write_marks(file: Path, marks: Iterable[Mark]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"number": pa.float64(), "correct": pa.bool_()}
+    schema = pa.schema([(field.name, types.get(field.name, pa.string())) for field in fields(Mark)])
+    pq.write_table(pa.Table.from_pylist([asdict(item) for item in marks], schema=schema), file)

@@ -1,0 +1,55 @@
+"""How sure is an accuracy, and a difference of two? Wilson interval, exact McNemar test, paired bootstrap."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Z_95 = 1.959963984540054
+_CHUNK = 500
+
+Floats = npt.NDArray[np.float64]
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share `correct / n`, both ends in 0 to 1."""
+    assert 0 <= correct <= n > 0
+    share, z2 = correct / n, Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    # At the ends rounding would leave a 1e-17 where the interval is closed.
+    return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided p of McNemar's test on `gained` and `lost` problems: a fair coin decided each of them."""
+    n = gained + lost
+    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def paired_bootstrap(change: Floats, asked: npt.NDArray[np.bool_], samples: int, seed: int) -> tuple[float, float]:
+    """The 95 % percentile interval of a change of accuracy averaged over columns, by resampling rows.
+
+    Args:
+        change: [problems, languages] 1 where a problem was gained, -1 where it was lost, 0 elsewhere.
+        asked: [problems, languages] whether the problem is there in that language.
+        samples: how many resamples.
+        seed: of the resampling.
+
+    A problem is drawn in all its languages at once: its translations are not independent. A language that a
+    resample has no problem of is left out of that resample's average.
+    """
+    problems, _ = change.shape
+    generator = np.random.default_rng(seed)
+    weights = np.asarray(asked, dtype=np.float64)
+    averages: list[Floats] = []
+    for first in range(0, samples, _CHUNK):
+        size = (min(_CHUNK, samples - first), problems)
+        drawn = generator.integers(problems, size=size)
+        times = np.stack([np.bincount(row, minlength=problems) for row in drawn]).astype(np.float64)
+        counts = times @ weights
+        means = np.divide(times @ (change * weights), counts, out=np.full_like(counts, np.nan), where=counts > 0)
+        averages.append(np.nanmean(means, axis=1))
+    low, high = np.percentile(np.concatenate(averages), [2.5, 97.5])
+    return float(low), float(high)

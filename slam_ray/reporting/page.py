@@ -1,0 +1,139 @@
+"""The report: one HTML file without any reference to the outside, from what a run found."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slam_ray.corpora.languages import NAMES
+from slam_ray.reporting import figures
+from slam_ray.reporting.findings import Benchmark, Findings, layer_names
+from slam_ray.reporting.svg import inline_svg
+from slam_ray.reporting.table import points
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+MINUS = "\N{MINUS SIGN}"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def report_page(findings: Findings) -> str:
+    """The whole page; every text that comes from data is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        signed=signed,
+        number=number,
+        p_value=p_value,
+        duration=duration,
+        small=small,
+        layer_names=layer_names,
+        pretty=_pretty,
+    )
+    stability = enumerate(findings.selection.stability)
+    return environment.get_template("page.html.j2").render(
+        findings=findings,
+        selection=findings.selection,
+        training=findings.training,
+        names=NAMES,
+        stable=[(layer, share) for layer, share in stability if share > 0],
+        layer_figures=_layer_figures(findings),
+        loss=_loss(findings),
+        accuracy=[_accuracy(benchmark, place) for place, benchmark in enumerate(findings.benchmarks)],
+    )
+
+
+def signed(value: float) -> str:
+    """A difference in points with its sign."""
+    return points(value).replace("-", MINUS)
+
+
+def number(value: float | None) -> str:
+    """One decimal, or a dash for what does not exist."""
+    return "\N{EN DASH}" if value is None else f"{value:.1f}"
+
+
+def small(value: float) -> str:
+    """Three digits of a number that may be tiny, e.g. 1.08 × 10⁻⁴."""
+    if value == 0 or abs(value) >= 1e-3:
+        return f"{value:.3g}"
+    digits, exponent = f"{value:.2e}".split("e")
+    return f"{digits} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def p_value(p: float) -> str:
+    """A p value as papers print it."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two units that matter."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
+    found = findings.selection
+    count, others = len(found.msd), list(found.overlap)
+    lowest, highest = min(found.mean_overlap), max(found.mean_overlap)
+    shares = [value for row in found.share.values() for value in row]
+    known = f"K is layers 0 to {found.k_end - 1}" if found.k_end else "K is empty"
+    threshold = "" if found.theta is None else f" against the threshold {found.theta:.3g} over K"
+    return {
+        "share": inline_svg(
+            figures.activated_share_figure(list(found.share), list(found.share.values())),
+            "share",
+            f"Line chart of the share of activated neurons in each of {count} layers, one line for each of"
+            f" {len(found.share)} languages; all values lie between {min(shares):.2f} and {max(shares):.2f}.",
+        ),
+        "overlap": inline_svg(
+            figures.overlap_figure(others, list(found.overlap.values()), found.mean_overlap, found.k_end, found.layers),
+            "overlap",
+            f"Line chart of each language's overlap with English in each of {count} layers, and their mean, which"
+            f" runs from {lowest:.2f} at its lowest to {highest:.2f} at layer {found.peak}; {known};"
+            f" marked: {findings.tuned}.",
+        ),
+        "msd": inline_svg(
+            figures.msd_figure(found.msd, found.theta, found.k_end, found.layers),
+            "msd",
+            f"Bar chart of the MSD of each of {count} layers{threshold}; {known}; marked: {findings.tuned}.",
+        ),
+    }
+
+
+def _loss(findings: Findings) -> "Markup":
+    losses = [step.loss for step in findings.losses]
+    return inline_svg(
+        figures.loss_figure([step.step for step in findings.losses], losses),
+        "loss",
+        f"Line chart of the training loss over {len(losses)} optimizer steps, from {losses[0]:.3f} to"
+        f" {losses[-1]:.3f}.",
+    )
+
+
+def _accuracy(benchmark: Benchmark, place: int) -> "Markup":
+    rows = benchmark.languages
+    before, after = (
+        [(score.accuracy, score.low, score.high) for score in scores]
+        for scores in ([row.before for row in rows], [row.after for row in rows])
+    )
+    said = ", ".join(f"{row.language} {row.before.accuracy:.1f} to {row.after.accuracy:.1f}" for row in rows)
+    return inline_svg(
+        figures.accuracy_figure([row.language for row in rows], before, after),
+        f"accuracy{place}",
+        f"Accuracy in percent before and after tuning with 95 % intervals: {said}.",
+    )

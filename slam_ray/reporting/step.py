@@ -1,0 +1,112 @@
+"""The report step: gather what the other steps of a run found, and draw the page and the table."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from slam_ray.config import RunConfig, Section
+from slam_ray.evaluation import Comparison, Scores
+from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.pipeline.storage import Storage
+from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
+from slam_ray.selection import SelectResult
+from slam_ray.training import TrainResult, read_losses
+
+PAGE_FILE = "index.html"
+
+
+class ReportConfig(Section):
+    """What the page says of the run beside what its steps found."""
+
+    run: str
+    model: str
+    limit: int | None
+    projections: tuple[str, ...]
+
+
+class ReportResult(BaseModel):
+    """What a run ends with.
+
+    Attributes:
+        page: name of the artifact's page.
+        table: accuracy per language as plain text, for the terminal.
+    """
+
+    page: str
+    table: str
+
+
+@dataclass(frozen=True)
+class BenchmarkArtifacts:
+    """The scores of one benchmark before and after tuning, and their comparison."""
+
+    name: str
+    before: Artifact[Scores]
+    after: Artifact[Scores]
+    comparison: Artifact[Comparison]
+
+
+def report_step(
+    run: RunConfig,
+    selection: Artifact[SelectResult],
+    training: Artifact[TrainResult],
+    benchmarks: Sequence[BenchmarkArtifacts],
+    steps: Mapping[str, Artifact[Any]],
+) -> Step[ReportResult]:
+    """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
+
+    Args:
+        run: its name, model, limit and trained projections are shown.
+        selection: which layers were tuned.
+        training: how.
+        benchmarks: the first one is the headline.
+        steps: all that the run rests on, title -> artifact, in order.
+    """
+    config = ReportConfig(run=run.name, model=run.model.path, limit=run.limit, projections=run.training.projections)
+    inputs: dict[str, Artifact[Any]] = {f"step {title}": artifact for title, artifact in steps.items()}
+    inputs |= {"selection": selection, "training": training}
+    for item in benchmarks:
+        roles = {"before": item.before, "after": item.after, "comparison": item.comparison}
+        inputs |= {f"benchmark {item.name} {role}": artifact for role, artifact in roles.items()}
+
+    def work(attempt: Attempt) -> ReportResult:
+        from slam_ray.reporting.page import report_page
+        from slam_ray.reporting.table import accuracy_table
+
+        found = _gather(config, selection, training, benchmarks, steps, Storage.of(run))
+        (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
+        return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
+
+    return Step("report", 1, config, inputs, ReportResult, work)
+
+
+def _gather(
+    config: ReportConfig,
+    selection: Artifact[SelectResult],
+    training: Artifact[TrainResult],
+    benchmarks: Sequence[BenchmarkArtifacts],
+    steps: Mapping[str, Artifact[Any]],
+    storage: Storage,
+) -> Findings:
+    records = {title: storage.record(artifact) for title, artifact in steps.items()}
+    return Findings(
+        run=config.run,
+        model=config.model,
+        made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        limit=config.limit,
+        selection=selection.result,
+        projections=config.projections,
+        training=training.result,
+        losses=tuple(read_losses(training)),
+        benchmarks=tuple(
+            Benchmark(item.name, item.before.result, item.after.result, item.comparison.result) for item in benchmarks
+        ),
+        steps=tuple(
+            StepRecord(title, record["fingerprint"], record["started"], record["seconds"], record["config"])
+            for title, record in records.items()
+        ),
+        versions=max(records.values(), key=lambda record: str(record["started"]))["versions"],
+    )

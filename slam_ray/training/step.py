@@ -1,0 +1,126 @@
+"""The training step: tune the FFN projections of the selected layers on translation pairs (section 3.3, Eq. 8)."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section, TrainingConfig
+from slam_ray.corpora import Prepared
+from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.resources import Workers
+from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
+
+RUN_NAME = "train"  # a rerun that finds this run in its scratch folder goes on from its last checkpoint
+WORKER_DEATHS = 5
+FAILED_STARTS = 2
+WORKER_ENVIRONMENT = {
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # it would show each printed line twice
+    "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0",  # it would show what Train logs at level INFO
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "PYTHONWARNINGS": "ignore::FutureWarning",  # of DeepSpeed's calls into torch
+}
+
+
+class TrainConfig(Section):
+    """What decides the tuned weights.
+
+    Attributes:
+        prompt: the translation prompt.
+        dtype: of the forward pass.
+        layers: 0-based.
+    """
+
+    training: TrainingConfig
+    prompt: str
+    dtype: str
+    layers: tuple[int, ...]
+
+
+def train_step(
+    config: TrainingConfig,
+    prompts: PromptsConfig,
+    dtype: str,
+    pairs: Artifact[Prepared],
+    model: ModelRef,
+    layers: Sequence[int],
+    execution: ExecutionConfig,
+) -> Step[TrainResult]:
+    """Tune `config.projections` of the 0-based `layers` of `model` on `pairs`.
+
+    The artifact holds `trained.safetensors`, the tuned tensors alone under their state-dict names in the base's stored
+    precision, and `loss.jsonl`.
+
+    Raises:
+        InputError: (here) a setting cannot work; (in its run) the training diverges, or no pair is short enough.
+    """
+    if dtype not in ("float32", "bfloat16"):
+        raise InputError(f"model.dtype: training runs in float32 or bfloat16, not in {dtype}")
+    if config.pack_length < config.max_length:
+        raise InputError(
+            f"training.pack_length is {config.pack_length}: must be at least training.max_length, {config.max_length},"
+            " so that each pair fits a row"
+        )
+    for projection in config.projections:
+        model.family.projection(projection)
+    identity = TrainConfig(training=config, prompt=prompts.translation, dtype=dtype, layers=tuple(layers))
+
+    def run(attempt: Attempt) -> TrainResult:
+        workers = attempt.context.workers("training")
+        job = TrainJob(
+            config=config,
+            prompts=prompts,
+            dtype=dtype,
+            pairs=pairs,
+            model=model,
+            layers=identity.layers,
+            cache=Path(execution.model_cache),
+            checkpoint_steps=execution.checkpoint_steps,
+            output=attempt.directory,
+        )
+        return _fit(job, workers, attempt.scratch)
+
+    return Step("train", 1, identity, {"pairs": pairs, "model": model}, TrainResult, run, workers="training")
+
+
+def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
+    """The loss of every optimizer step of a training."""
+    return [StepLoss.model_validate_json(line) for line in artifact.file(LOSS_FILE).read_text().splitlines()]
+
+
+def _fit(job: TrainJob, workers: Workers, scratch: Path) -> TrainResult:
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.config import LoggingConfig
+
+    # An actor of its own that foresees a node's end; without it the workers die there and start again just the same.
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
+    environment = WORKER_ENVIRONMENT if workers.gpus else WORKER_ENVIRONMENT | {"DS_ACCELERATOR": "cpu"}
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"job": job},
+        scaling_config=ScalingConfig(
+            num_workers=workers.count,
+            use_gpu=workers.gpus > 0,
+            resources_per_worker={"CPU": workers.cpus, "GPU": workers.gpus},
+        ),
+        run_config=RunConfig(
+            name=RUN_NAME,
+            storage_path=str(scratch),
+            failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            logging_config=LoggingConfig(log_level="WARNING"),
+            worker_runtime_env={"env_vars": environment},
+        ),
+    )
+    outcome: TrainResult | InputError = trainer.fit().return_value
+    if isinstance(outcome, InputError):
+        raise outcome
+    return outcome
+
+
+def _work(config: dict[str, Any]) -> TrainResult | InputError:
+    from slam_ray.training.worker import train  # only workers load torch and DeepSpeed
+
+    return train(config["job"])

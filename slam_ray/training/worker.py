@@ -1,0 +1,159 @@
+"""One rank of a training: Ray Train runs `train` in each worker, all in step with one another (Eq. 8)."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import ray.train
+import ray.train.torch
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from slam_ray.config import InputError
+from slam_ray.corpora import read_pairs
+from slam_ray.models.loading import load_model, load_tokenizer, tune_only
+from slam_ray.models.placing import place
+from slam_ray.models.reference import TRAINED_FILE
+from slam_ray.pipeline.progress import Progress
+from slam_ray.training.batches import Example, Row, batch, empty_row, rows_of_rank, steps_per_epoch, target_tokens
+from slam_ray.training.checkpoint import TrainingProgress, master_weights, restore, save
+from slam_ray.training.examples import tokenize
+from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
+from slam_ray.training.loss import negative_log_likelihood
+from slam_ray.training.zero import learning_rate, zero2
+
+
+def train(job: TrainJob) -> TrainResult | InputError:
+    """Tune the model from the last checkpoint on, or from the start; rank 0 writes the result into `job.output`.
+
+    An `InputError` is met by every rank alike. It is returned, not raised: Ray Train answers an exception by starting
+    the workers again, which would not mend it.
+    """
+    try:
+        return _train(job)
+    except InputError as error:
+        return error
+
+
+def _train(job: TrainJob) -> TrainResult:
+    folder = place(job.model, job.cache)
+    pairs = read_pairs(job.pairs)
+    examples = tokenize(load_tokenizer(folder), job.prompts, pairs, job.config.max_length)
+    trainer = Trainer(job, folder, examples)
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is not None:
+        with checkpoint.as_directory() as saved:
+            trainer.restore(Path(saved))
+    progress = trainer.run()
+    weights = master_weights(trainer.parameters)
+    if trainer.rank == 0:
+        dtypes = stored_dtypes(folder, list(weights))
+        save_file({name: weight.to(dtypes[name]) for name, weight in weights.items()}, job.output / TRAINED_FILE)
+        lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
+        (job.output / LOSS_FILE).write_text(lines)
+    return TrainResult(
+        pairs=len(examples),
+        dropped=len(pairs) - len(examples),
+        steps=progress.step,
+        trained_share=trainer.trained_share,
+        tensors=list(weights),
+        final_loss=progress.losses[-1].loss,
+    )
+
+
+class Trainer:
+    """A rank's share of the model and of every optimizer step.
+
+    Attributes:
+        rank: of this worker.
+        parameters: the trained ones, by their names in the model's state dict.
+        trained_share: share of the model's parameters that they are.
+    """
+
+    def __init__(self, job: TrainJob, folder: Path, examples: Sequence[Example]) -> None:
+        self._job, self._examples = job, examples
+        context = ray.train.get_context()
+        self.rank, self._ranks = context.get_world_rank(), context.get_world_size()
+        self._device = ray.train.torch.get_device()
+        model = load_model(folder, job.dtype)
+        self.trained_share = tune_only(model, job.model.family, job.layers, job.config.projections)
+        self.parameters = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self._engine, self._optimizer = zero2(model, list(self.parameters.values()), job.dtype)
+        self._epoch_steps = steps_per_epoch(len(examples), job.config.batch_size)
+        self._steps = self._epoch_steps * job.config.epochs
+        self._progress = TrainingProgress()
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the checkpoint in `folder`."""
+
+        def empty_step() -> None:
+            self._accumulate([empty_row()], tokens=1)
+            self._engine.step()
+
+        self._progress = restore(folder, self.parameters, self._optimizer, empty_step)
+        if self.rank == 0:
+            print(f"  train: going on after step {self._progress.step}", flush=True)
+
+    def run(self) -> TrainingProgress:
+        """Take all steps that are left, with a checkpoint every so many."""
+        progress = self._progress
+        shown = Progress("train", self._steps, "steps", done=progress.step)
+        while progress.step < self._steps:
+            loss = self._step(progress.step)
+            progress.losses.append(loss)
+            progress.step += 1
+            progress.epoch = progress.step // self._epoch_steps
+            if progress.step % self._job.checkpoint_steps == 0 and progress.step < self._steps:
+                self._checkpoint()
+            if self.rank == 0:
+                shown.advance(note=f"loss {loss.loss:.4f}")
+        return progress
+
+    def _step(self, step: int) -> StepLoss:
+        config = self._job.config
+        indices = batch(step, len(self._examples), config.batch_size, config.seed)
+        examples = [self._examples[index] for index in indices]
+        tokens = target_tokens(examples)
+        rate = learning_rate(step, self._steps, config.learning_rate)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        total = self._accumulate(rows_of_rank(examples, config.pack_length, self.rank, self._ranks), tokens)
+        torch.distributed.all_reduce(total)
+        loss = StepLoss(step=step + 1, loss=total.item() / tokens, learning_rate=rate, target_tokens=tokens)
+        self._engine.step()
+        for name, value in (("loss", loss.loss), ("gradient norm", float(self._engine.get_global_grad_norm()))):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"training diverged at step {step + 1}: the {name} is {value};"
+                    f" try a smaller training.learning_rate than {config.learning_rate:g}"
+                )
+        return loss
+
+    def _accumulate(self, rows: Sequence[Row], tokens: int) -> torch.Tensor:
+        """Add the gradients of this rank's rows; returns their summed negative log-likelihood in nats, [1] float64."""
+        total = torch.zeros(1, dtype=torch.float64, device=self._device)
+        for number, row in enumerate(rows, start=1):
+            likelihood = negative_log_likelihood(self._engine, row, self._device)
+            total += likelihood.detach()
+            self._engine.set_gradient_accumulation_boundary(number == len(rows))
+            # DeepSpeed averages over the ranks; the loss is a mean over the target tokens of all of them.
+            self._engine.backward(likelihood * (self._ranks / tokens))
+        return total
+
+    def _checkpoint(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            save(Path(folder), self.parameters, self._progress, write=self.rank == 0)
+            checkpoint = ray.train.Checkpoint.from_directory(folder) if self.rank == 0 else None
+            ray.train.report({"step": self._progress.step}, checkpoint=checkpoint)
+
+
+def stored_dtypes(folder: Path, names: Sequence[str]) -> dict[str, torch.dtype]:
+    """The precision in which a checkpoint's files hold these tensors."""
+    dtypes = {}
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as stream:
+            for name in set(names).intersection(stream.keys()):
+                dtypes[name] = stream.get_slice(name)[:0].dtype
+    return dtypes

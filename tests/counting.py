@@ -1,0 +1,86 @@
+"""What the counting tests share: a small parallel corpus, and a plain reference that counts one question at a time."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from slam_ray.config import CorporaConfig, ModelConfig, PromptsConfig, RunConfig
+from slam_ray.corpora import Question
+
+LANGUAGES = ("en", "bn", "sw", "th")
+WORDS = {
+    "en": ["Ann", "buys", "seven", "red", "apples", "and", "gives", "two", "away.", "How", "many", "are", "left?"],
+    "bn": ["আনা", "সাতটি", "লাল", "আপেল", "কেনে", "এবং", "দুটি", "দিয়ে", "দেয়।", "কয়টি", "থাকে?"],
+    "sw": ["Ana", "ananunua", "matufaha", "saba", "mekundu", "na", "kutoa", "mawili.", "Yanabaki", "mangapi?"],
+    "th": ["แอนซื้อ", "แอปเปิลแดง", "เจ็ดลูก", "แล้วให้ไป", "สองลูก", "เหลือ", "กี่ลูก"],
+}
+
+
+def questions(number: int, languages: tuple[str, ...] = LANGUAGES) -> list[Question]:
+    """Parallel questions of different lengths, language by language."""
+    rng = np.random.default_rng(7)
+    lengths = rng.integers(2, 9, size=number)
+    return [
+        Question(f"q{place}", language, " ".join(rng.choice(WORDS[language], size=length)))
+        for language in languages
+        for place, length in enumerate(lengths)
+    ]
+
+
+def run_config(folder: Path, asked: list[Question]) -> RunConfig:
+    """A configuration whose questions are these; its other corpora are never read."""
+    file = folder / "questions.jsonl"
+    file.write_text("".join(json.dumps(vars(question)) + "\n" for question in asked))
+    return RunConfig(
+        name="count",
+        storage=str(folder / "storage"),
+        model=ModelConfig(path=str(folder), dtype="float64"),
+        corpora=CorporaConfig(questions=str(file), pairs="none", benchmarks={}, languages=LANGUAGES),
+    )
+
+
+def reference_counts(
+    model: Any, asked: list[Question], prompts: PromptsConfig, groups: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Activated [groups, languages, layers, neurons] and tokens [groups, languages] of a model with one token a byte.
+
+    Each question runs alone, without padding; W_gate x > 0 is computed here from the input of the FFN.
+    """
+    import torch
+
+    ids = sorted({question.id for question in asked}, key=lambda id_: hashlib.sha256(id_.encode()).hexdigest())
+    gates = [layer.mlp.gate_proj.weight for layer in model.model.layers]
+    activated = np.zeros((groups, len(LANGUAGES), len(gates), gates[0].shape[0]), dtype=np.int64)
+    tokens = np.zeros((groups, len(LANGUAGES)), dtype=np.int64)
+    before, _ = prompts.reasoning.split("{query}")
+    start = 1 + len(before.encode())  # after BOS
+    inputs: dict[int, Any] = {}
+    hooks = [
+        layer.mlp.register_forward_pre_hook(lambda _, args, layer=place: inputs.update({layer: args[0][0]}))
+        for place, layer in enumerate(model.model.layers)
+    ]
+    for question in asked:
+        text = prompts.reasoning.replace("{query}", question.question).encode()
+        end = start + len(question.question.encode())
+        cell = ids.index(question.id) % groups, LANGUAGES.index(question.language)
+        with torch.no_grad():
+            model(torch.tensor([[0, *byte_tokens(text)]]))
+            for layer, gate in enumerate(gates):
+                activated[cell][layer] += (inputs[layer][start:end] @ gate.T > 0).sum(dim=0).numpy()
+        tokens[cell] += end - start
+    for hook in hooks:
+        hook.remove()
+    return activated, tokens
+
+
+def byte_tokens(text: bytes) -> list[int]:
+    """Tokens of the test tokenizer: three special ones, then the byte alphabet in the order of its characters."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    characters = {byte: chr(byte) for byte in printable}
+    characters |= {byte: chr(0x100 + place) for place, byte in enumerate(sorted(set(range(256)) - set(printable)))}
+    order = sorted(characters.values())
+    return [3 + order.index(characters[byte]) for byte in text]

@@ -1,0 +1,126 @@
+"""Counting through Ray Data: the same integers for any number of actors, and after any kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slam_ray.activations import COUNTS_FILE, Counts, count_step, read_counts
+from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig
+from slam_ray.corpora import questions_step
+from slam_ray.models.loading import load_model
+from slam_ray.models.reference import base_model
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.pipeline.step import Step
+from slam_ray.pipeline.storage import Storage
+from tests.counting import LANGUAGES, questions, reference_counts, run_config
+from tests.models import tiny_llama
+
+GROUPS = 8
+WAIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("llama"), layers=3)
+
+
+@pytest.fixture(scope="module")
+def reference(llama: Path) -> Counts:
+    activated, tokens = reference_counts(load_model(llama, "float64"), questions(32), PromptsConfig(), GROUPS)
+    return Counts(LANGUAGES, activated, tokens)
+
+
+def step(folder: Path, llama: Path, actors: int) -> tuple[Step[Any], Storage, ExecutionConfig]:
+    """A count of 32 questions in four languages, one unit a group and language, in a storage of its own."""
+    execution = ExecutionConfig(counting_actors=actors, training_workers=1, engines=1)
+    config = run_config(folder, questions(32))
+    storage = Storage(Path(config.storage))
+    with Context(execution) as context:
+        asked = storage.make(questions_step(config), context)
+    activations = ActivationsConfig(questions=32, groups=GROUPS, token_budget=600)
+    count = count_step(
+        activations, PromptsConfig(), "float64", asked, base_model(str(llama)), asked.result.languages, execution
+    )
+    return count, storage, execution
+
+
+def made(folder: Path, llama: Path, actors: int) -> Counts:
+    count, storage, execution = step(folder, llama, actors)
+    with Context(execution) as context:
+        artifact = storage.make(count, context)
+        context.settle()
+    assert artifact.result.questions == 32
+    assert artifact.result.layers == 3
+    return read_counts(artifact.file(COUNTS_FILE))
+
+
+def assert_equal(counts: Counts, other: Counts) -> None:
+    assert counts.languages == other.languages
+    np.testing.assert_array_equal(counts.tokens, other.tokens)
+    np.testing.assert_array_equal(counts.activated, other.activated)
+
+
+def rows(folder: Path) -> list[Path]:
+    """Finished units on disk."""
+    return list(folder.glob("storage/artifacts/count/*/scratch/*/*.npy"))
+
+
+def wait_for_rows(folder: Path, number: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while len(rows(folder)) < number:
+        assert time.monotonic() < deadline, "no unit was finished"
+        time.sleep(0.01)
+
+
+def test_one_actor_counts_what_the_reference_counts(
+    ray_cluster: LocalRay, tmp_path: Path, llama: Path, reference: Counts
+) -> None:
+    assert_equal(made(tmp_path, llama, actors=1), reference)
+
+
+def test_a_killed_actor_changes_nothing(ray_cluster: LocalRay, tmp_path: Path, llama: Path, reference: Counts) -> None:
+    from ray.util.state import list_actors
+
+    finished_before: list[int] = []
+
+    def kill() -> None:
+        wait_for_rows(tmp_path, 1)
+        filters = [("state", "=", "ALIVE"), ("class_name", "=", "MapWorker(Map(CountingActor))")]
+        os.kill(list_actors(filters=filters)[0].pid, signal.SIGKILL)
+        finished_before.append(len(rows(tmp_path)))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    counts = made(tmp_path, llama, actors=2)
+    killer.join()
+    assert finished_before
+    assert finished_before[0] < GROUPS * len(LANGUAGES), "the actor was killed after its work"
+    assert_equal(counts, reference)
+
+
+def test_a_killed_driver_keeps_its_finished_units(
+    ray_cluster: LocalRay, tmp_path: Path, llama: Path, reference: Counts
+) -> None:
+    code = f"from tests.ray.test_counting import *; made(Path({str(tmp_path)!r}), Path({str(llama)!r}), actors=1)"
+    with subprocess.Popen([sys.executable, "-c", code]) as driver:
+        try:
+            wait_for_rows(tmp_path, 2)
+        finally:
+            driver.kill()
+    kept = rows(tmp_path)
+    assert len(kept) < GROUPS * len(LANGUAGES), "the driver was killed after its work"
+    # One finished unit is emptied: the sum lacks it only if it is not counted again.
+    emptied = np.load(kept[0])
+    np.save(kept[0], np.zeros_like(emptied))
+    counts = made(tmp_path, llama, actors=1)
+    missing = reference.activated - counts.activated
+    np.testing.assert_array_equal(missing[missing.any(axis=(2, 3))], emptied[None])

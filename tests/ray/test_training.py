@@ -1,0 +1,250 @@
+"""Training through Ray Train and DeepSpeed, against one plain process; kills cost nothing but time (Must 4, 5, 6)."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from ray.util.state import list_actors
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, TrainingConfig
+from slam_ray.corpora import Pair, Prepared, read_pairs
+from slam_ray.corpora.prepare import CORPUS_FILE
+from slam_ray.models.placing import place
+from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.step import Artifact, Step
+from slam_ray.pipeline.storage import Storage
+from slam_ray.training import TrainResult, read_losses, train_step
+from slam_ray.training.batches import batch
+from slam_ray.training.checkpoint import PROGRESS_FILE
+from tests.models import tiny_llama
+
+TRAINING = TrainingConfig(learning_rate=2e-4, epochs=2, batch_size=6, max_length=160, pack_length=200, seed=3)
+LAYERS = (0, 2)
+TENSORS = [f"model.layers.{layer}.mlp.{name}_proj.weight" for layer in LAYERS for name in ("up", "down")]
+PAIRS, TOO_LONG = 22, 2
+STEPS = 8
+MARKER = 123.0
+ROOT = Path(__file__).parents[2]
+WAIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Of every training here, on disk under `folder`, so that a driver in another process finds the same."""
+
+    folder: Path
+
+    @property
+    def pairs(self) -> Artifact[Prepared]:
+        return Artifact("pairs", "pairs", self.folder / "pairs")
+
+    @property
+    def model(self) -> ModelRef:
+        return base_model(str(self.folder / "model"))
+
+    def step(self, execution: ExecutionConfig, training: TrainingConfig = TRAINING) -> Step[TrainResult]:
+        return train_step(training, PromptsConfig(), "float32", self.pairs, self.model, LAYERS, execution)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    inputs = Inputs(tmp_path_factory.mktemp("training"))
+    chosen = random.Random(0)
+    words = ["tom", "ana", "kauft", "apples", "verkauft", "three", "zwei", "seven", "cars"]
+
+    def text(longest: int) -> str:
+        return " ".join(chosen.choice(words) for _ in range(chosen.randint(1, longest)))
+
+    pairs = [Pair(str(number), "de", "question", text(6), text(6)) for number in range(PAIRS)]
+    pairs[5:5] = [Pair(f"long {number}", "sw", "answer", "a " * 70, "b") for number in range(TOO_LONG)]
+    inputs.pairs.file("").mkdir()
+    pq.write_table(pa.Table.from_pylist([vars(pair) for pair in pairs]), inputs.pairs.file(CORPUS_FILE))
+    tiny_llama(inputs.folder / "model")
+    return inputs
+
+
+def make(
+    inputs: Inputs, storage: str, workers: int, checkpoint_steps: int = 100, training: TrainingConfig = TRAINING
+) -> Artifact[TrainResult]:
+    """Run the training with so many workers."""
+    execution = ExecutionConfig(
+        training_workers=workers, checkpoint_steps=checkpoint_steps, model_cache=str(inputs.folder / "cache")
+    )
+    with Context(execution) as context:
+        artifact = Storage(inputs.folder / storage).make(inputs.step(execution, training), context)
+        context.settle()
+    return artifact
+
+
+@dataclass(frozen=True)
+class Plain:
+    losses: list[float]
+    weights: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def plain(inputs):
+    """The same training in one process, one pair at a time, without packing, Ray or DeepSpeed."""
+    folder = inputs.folder / "model"
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    weights = {name: weight for name, weight in model.named_parameters() if name in TENSORS}
+    optimizer = torch.optim.AdamW(weights.values(), TRAINING.learning_rate, (0.9, 0.999), 1e-8, weight_decay=0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS)
+    pairs = [pair for pair in read_pairs(inputs.pairs) if not pair.id.startswith("long")]
+    losses = []
+    for step in range(STEPS):
+        texts = []
+        for index in batch(step, len(pairs), TRAINING.batch_size, TRAINING.seed):
+            source = pairs[index].source
+            prompt = f"Translate this from [German] to [English]:\n[German]: {source}\n[English]:"
+            tokens = [*tokenizer(f"{prompt} {pairs[index].english}")["input_ids"], tokenizer.eos_token_id]
+            texts.append((torch.tensor(tokens), len(tokenizer(prompt)["input_ids"])))
+        total = sum(len(tokens) - start for tokens, start in texts)
+        optimizer.zero_grad()
+        loss = 0.0
+        for tokens, start in texts:
+            logits = model(tokens[None, :-1]).logits[0, start - 1 :]
+            share = torch.nn.functional.cross_entropy(logits, tokens[start:], reduction="sum") / total
+            share.backward()
+            loss += share.item()
+        torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss)
+    return Plain(losses, {name: weight.detach() for name, weight in weights.items()})
+
+
+def assert_equal_to(plain: Plain, artifact: Artifact[TrainResult], losses: list[float]) -> None:
+    assert losses == pytest.approx(plain.losses, abs=1e-5)
+    weights = load_file(artifact.file(TRAINED_FILE))
+    assert sorted(weights) == sorted(TENSORS)
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, plain.weights[name], rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_cluster, inputs):
+    return make(inputs, "undisturbed", workers=2)
+
+
+def test_two_workers_train_as_one_plain_process_does(undisturbed, plain):
+    losses = read_losses(undisturbed)
+    assert_equal_to(plain, undisturbed, [loss.loss for loss in losses])
+    assert [loss.step for loss in losses] == list(range(1, STEPS + 1))
+    assert losses[0].learning_rate == TRAINING.learning_rate
+    result = undisturbed.result
+    assert (result.pairs, result.dropped, result.steps) == (PAIRS, TOO_LONG, STEPS)
+    assert result.tensors == TENSORS
+    assert result.final_loss == losses[-1].loss
+
+
+def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(undisturbed, inputs):
+    model = replace(inputs.model, trained=undisturbed)
+    tuned = AutoModelForCausalLM.from_pretrained(place(model, inputs.folder / "cache")).state_dict()
+    base = AutoModelForCausalLM.from_pretrained(inputs.model.base).state_dict()
+    assert tuned.keys() == base.keys()
+    changed = [name for name in base if not torch.equal(base[name], tuned[name])]
+    assert sorted(changed) == sorted(TENSORS)
+    trained = sum(base[name].numel() for name in TENSORS)
+    everything = sum(tensor.numel() for name, tensor in base.items() if name != "lm_head.weight")  # tied
+    assert undisturbed.result.trained_share == pytest.approx(trained / everything)
+
+
+def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(ray_cluster, inputs, plain):
+    """One worker until the driver is killed, then two, of which one is killed: still the plain process's training."""
+    home = inputs.folder / "disturbed" / "artifacts" / "train" / inputs.step(ExecutionConfig()).fingerprint
+    scratch = home / "scratch" / "train"
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "tests.ray.test_training", str(inputs.folder), "disturbed"], cwd=ROOT
+    )
+    try:
+        wait_until(lambda: checkpoint(scratch) is not None or driver.poll() is not None)
+        driver.send_signal(signal.SIGKILL)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert not (home / "record.json").exists()
+    wait_until(lambda: not training_workers())
+    found = mark(scratch)
+    assert 0 < found < STEPS
+
+    killed: list[int] = []
+
+    def kill_a_worker() -> None:
+        wait_until(lambda: (latest := checkpoint(scratch)) is not None and step_of(latest) > found)
+        killed.append(training_workers()[-1])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+    artifact = make(inputs, "disturbed", workers=2, checkpoint_steps=1)
+    killer.join()
+    assert len(killed) == 1
+    losses = [loss.loss for loss in read_losses(artifact)]
+    assert losses[0] == MARKER, "went on from step 0 instead of from the checkpoint"
+    assert_equal_to(plain, artifact, [plain.losses[0], *losses[1:]])
+
+
+def test_a_training_that_diverges_says_at_which_step(ray_cluster, inputs):
+    training = TRAINING.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"diverged at step 2: .* training\.learning_rate"):
+        make(inputs, "diverging", workers=1, training=training)
+
+
+def checkpoint(scratch: Path) -> Path | None:
+    """The checkpoint that a restart would go on from."""
+    try:
+        snapshot = json.loads((scratch / "checkpoint_manager_snapshot.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return scratch / snapshot["latest_checkpoint_result"]["checkpoint_dir_name"]
+
+
+def step_of(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / PROGRESS_FILE).read_text())["step"])
+    except FileNotFoundError:  # a newer one has taken its place
+        return 0
+
+
+def mark(scratch: Path) -> int:
+    """Change the first loss in the last checkpoint's history; returns the number of steps it has done."""
+    folder = checkpoint(scratch)
+    assert folder is not None
+    progress = json.loads((folder / PROGRESS_FILE).read_text())
+    progress["losses"][0]["loss"] = MARKER
+    (folder / PROGRESS_FILE).write_text(json.dumps(progress))
+    return int(progress["step"])
+
+
+def training_workers() -> list[int]:
+    """Process ids of this cluster's training workers."""
+    actors = list_actors(filters=[("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")])
+    return [actor.pid for actor in actors]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    make(Inputs(Path(sys.argv[1])), sys.argv[2], workers=1, checkpoint_steps=1)

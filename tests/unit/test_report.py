@@ -1,0 +1,166 @@
+"""The figures and the text table, drawn from an invented run; the page's tests use the same one."""
+
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+
+from slam_ray.evaluation.accuracy import Mark, score
+from slam_ray.evaluation.comparison import CompareConfig, compare
+from slam_ray.evaluation.extraction import EXTRACTORS
+from slam_ray.reporting.figures import accuracy_figure, activated_share_figure, loss_figure, msd_figure, overlap_figure
+from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
+from slam_ray.reporting.svg import inline_svg
+from slam_ray.reporting.table import accuracy_table
+from slam_ray.selection import SelectResult
+from slam_ray.training import StepLoss, TrainResult
+
+LANGUAGES = ("bn", "th", "sw", "ja", "zh", "de", "fr", "ru", "es", "en")
+BEFORE = (28, 5, 29, 168, 173, 182, 176, 171, 182, 194)
+AFTER = (76, 23, 82, 167, 170, 180, 179, 168, 184, 197)
+PROBLEMS = 200
+
+
+def answers(solved: tuple[int, ...], languages: tuple[str, ...]) -> list[Mark]:
+    """Marks with the first `solved` problems of each language right, one less by the strict extractor."""
+    return [
+        Mark(f"{problem:03}", code, extractor, None, problem < count - (extractor == "strict"))
+        for code, count in zip(LANGUAGES, solved, strict=True)
+        if code in languages
+        for extractor in EXTRACTORS
+        for problem in range(PROBLEMS)
+    ]
+
+
+@cache
+def benchmark(name: str = "arithmetic", languages: tuple[str, ...] = LANGUAGES) -> Benchmark:
+    before, after = answers(BEFORE, languages), answers(AFTER, languages)
+    cut = dict.fromkeys(languages, 1.5)
+    comparison = compare(before, after, languages, CompareConfig(samples=500))
+    return Benchmark(name, score(before, languages, cut), score(after, languages, cut), comparison)
+
+
+def selection(count: int = 8, chosen: tuple[int, ...] = (0, 2), **changes: object) -> SelectResult:
+    random = np.random.default_rng(5)
+    depth = np.arange(count)
+    share = 0.45 + 0.1 * np.exp(-depth / 2) + random.normal(0, 0.02, (10, count)) * np.exp(-depth / 4)
+    overlap = 0.5 + 0.35 * np.minimum(depth / (0.6 * count), 1) + random.normal(0, 0.02, (9, count))
+    mean, msd = overlap.mean(axis=0), share.var(axis=0)
+    peak = int(mean.argmax())
+    result = SelectResult(
+        languages=LANGUAGES,
+        share=dict(zip(LANGUAGES, map(tuple, share.tolist()), strict=True)),
+        overlap=dict(zip(LANGUAGES[:-1], map(tuple, overlap.tolist()), strict=True)),
+        mean_overlap=tuple(mean),
+        peak=peak,
+        k_end=peak,
+        msd=tuple(msd),
+        theta=float(msd[:peak].mean()),
+        layers=chosen,
+        chosen_by="rule",
+        rule_layers=(0, 2),
+        stability=(1.0, 0.4) + (0.0,) * (count - 2),
+        resamples=29,
+    )
+    return result.model_copy(update=changes)
+
+
+def findings(**changes: object) -> Findings:
+    random = np.random.default_rng(6)
+    losses = 3 * np.exp(-np.arange(750) / 150) + 0.4 + random.normal(0, 0.08, 750)
+    base = Findings(
+        run="demo",
+        model="tiny-llama",
+        made="2026-01-02 03:04 UTC",
+        limit=None,
+        selection=selection(),
+        projections=("up", "down"),
+        training=TrainResult(
+            pairs=11_987, dropped=13, steps=750, trained_share=0.0489, tensors=["up", "down"], final_loss=losses[-1]
+        ),
+        losses=tuple(
+            StepLoss(step=step + 1, loss=loss, learning_rate=2e-3, target_tokens=400)
+            for step, loss in enumerate(losses)
+        ),
+        benchmarks=(benchmark(),),
+        steps=(
+            StepRecord("count", "1f0c" * 5, "2026-01-02T03:00:00Z", 21.42, {"dtype": "float32"}),
+            StepRecord("train", "2e0d" * 5, "2026-01-02T03:00:30Z", 151.0, {"prompt": "<{query}>"}),
+        ),
+        versions={"ray": "2.60.0", "torch": "2.13.0"},
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("selected", [(), (0,), (0, 2, 7)])
+def test_figures_mark_exactly_the_selected_layers(selected: tuple[int, ...]) -> None:
+    found = selection(chosen=selected)
+    overlap = overlap_figure(
+        list(found.overlap), list(found.overlap.values()), found.mean_overlap, found.k_end, selected
+    )
+    rings = overlap.findobj(lambda artist: artist.get_gid() == "selected")
+    assert [tuple(point) for ring in rings for point in ring.get_offsets()] == [  # type: ignore[attr-defined]
+        (layer, found.mean_overlap[layer]) for layer in selected
+    ]
+    msd = msd_figure(found.msd, found.theta, found.k_end, selected)
+    bars = {bar.get_gid(): bar for bar in msd.findobj(Rectangle) if str(bar.get_gid()).startswith("selected")}
+    assert {gid: bar.get_bbox().bounds for gid, bar in bars.items()} == {
+        f"selected-{layer}": pytest.approx((layer - 0.4, 0, 0.8, found.msd[layer])) for layer in selected
+    }
+    for figure in (overlap, msd):
+        (shade,) = (box for box in figure.findobj(Rectangle) if box.get_gid() == "language-specific")
+        assert (shade.get_x(), shade.get_x() + shade.get_width()) == (-0.5, found.k_end - 0.5)
+
+
+def test_a_language_has_one_colour_in_both_figures() -> None:
+    found = selection()
+    colours = [
+        {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+        for figure in (
+            activated_share_figure(found.languages, list(found.share.values())),
+            overlap_figure(
+                list(found.overlap), list(found.overlap.values()), found.mean_overlap, found.k_end, found.layers
+            ),
+        )
+    ]
+    assert len({colours[0][code] for code in found.overlap}) == 9
+    assert all(colours[0][code] == colours[1][code] for code in found.overlap)
+
+
+def test_small_runs_can_be_drawn() -> None:
+    one = loss_figure([1], [2.5])
+    assert "<svg" in inline_svg(one, "one", "one step")
+    assert "<svg" in inline_svg(accuracy_figure(["sw"], [(0, 0, 0)], [(100, 100, 100)]), "sw", "one language")
+
+
+def test_the_same_figure_gives_the_same_svg() -> None:
+    drawn = {inline_svg(loss_figure([1, 2, 3], [3.0, 2.0, 1.5]), "loss", "loss") for _ in range(2)}
+    assert len(drawn) == 1
+
+
+def test_text_table_is_aligned_and_fits_a_terminal() -> None:
+    lines = accuracy_table(findings()).splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if re.match(r"(\w\w|average|non-English)  ", line)]
+    assert [row.split()[0] for row in rows] == [*LANGUAGES, "average", "non-English"]
+    values = [[match.start() for match in re.finditer(r"\.\d(?=[ *]|$)", row)] for row in rows]
+    assert len({tuple(points) for points in values[:10]}) == 1
+    assert all(set(points) <= set(values[0]) for points in values[10:])
+    assert "bn             14.0  [ 9.9,  19.5]   38.0  [31.6,  44.9]  +24.0*   14.4   38.6" in lines
+    assert lines[-2:] == [
+        "tuned: layers 0 and 2 of 8 (counted from 0), chosen by the rule",
+        "trained share: 4.89 % of the parameters",
+    ]
+
+
+def test_english_alone_and_a_benchmark_without_it_have_a_headline_too() -> None:
+    alone = benchmark(languages=("en",))
+    assert [row.name for row in alone.averages] == ["average"]
+    without = benchmark(languages=LANGUAGES[:-1])
+    assert [row.name for row in without.averages] == ["average without English"]
+    table = accuracy_table(findings(benchmarks=(alone, without)))
+    assert re.search(r"^en +97.0 .* 100.0  101.5$|^en +97.0 .* 100.0 +100.0$", table, re.MULTILINE)
+    assert re.search(r"^sw .* -\s+-$", table, re.MULTILINE)

@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from slam_ray.config import job, load_config, parse_command
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.runs import RunDirectory
-from slam_ray.pipeline.stages import describe, plan, run
+from slam_ray.pipeline.stages import describe, plan, run, try_out
 from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import check_corpora, finish, slam_stages
+from slam_ray.recipes.slam import corpora_stages, slam_stages
+from slam_ray.recipes.summary import summarize
 
 SWITCHES = {"dry-run": "say which steps are done or to do; exit code 0 if all are done, 3 if not"}
 TO_DO = 3
@@ -32,14 +33,16 @@ def main(argv: Sequence[str]) -> int:
     directory = RunDirectory(config, storage)
     directory.check(planned)
     if "dry-run" in command.switches:
-        check_corpora(config)
+        try_out(corpora_stages(config), storage)
         print(describe(planned))
         return 0 if all(stage.state == "done" for stage in planned) else TO_DO
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory.start()
     with Context(config.execution) as context:
         done = run(stages, storage, context, directory.add)
-    print(finish(config, directory, storage, done))
+    report = done["report"]
+    page = directory.finish(report.file(report.result.page), lambda page: summarize(config, done, storage, page))
+    print(f"\n{report.result.table}\n\nreport: {page}")
     return 0
 
 

@@ -6,6 +6,7 @@ from slam_ray.config.load import known_keys, load_config, presets
 from slam_ray.config.schema import (
     ENGLISH,
     ActivationsConfig,
+    CleaningConfig,
     CorporaConfig,
     EvaluationConfig,
     ExecutionConfig,
@@ -14,12 +15,15 @@ from slam_ray.config.schema import (
     RunConfig,
     Section,
     SelectionConfig,
+    SourceConfig,
+    Sources,
     TrainingConfig,
 )
 
 __all__ = [
     "ENGLISH",
     "ActivationsConfig",
+    "CleaningConfig",
     "Command",
     "CorporaConfig",
     "EvaluationConfig",
@@ -30,6 +34,8 @@ __all__ = [
     "RunConfig",
     "Section",
     "SelectionConfig",
+    "SourceConfig",
+    "Sources",
     "TrainingConfig",
     "job",
     "known_keys",

@@ -4,6 +4,7 @@ A path in a YAML file counts from the folder of that file, a path on the command
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from slam_ray.config.errors import InputError, nearest
-from slam_ray.config.schema import RunConfig
+from slam_ray.config.schema import RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
-_PATHS = (
-    "storage",
-    "model.path",
-    "corpora.questions",
-    "corpora.pairs",
-    "corpora.benchmarks.",
-)
+_PATH_KEY = re.compile(r"storage|model\.path|corpora\.(questions|pairs|benchmarks\.[^.]+)(\.path)?")
 
 
 def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
@@ -41,17 +36,11 @@ def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
         "storage": default_storage(),
         **_read(file),
     }
-    for key, value in _flat(values):
-        if key.startswith(_PATHS) and isinstance(value, str):
-            _put(values, key, _resolved(value, file.parent))
+    values = _located("", values, file.parent)
     for key, text in overrides.items():
         # Plain words stay texts: YAML would read the language code `no` as a boolean.
         value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else text
-        _put(
-            values,
-            key,
-            _resolved(value, Path.cwd()) if key.startswith(_PATHS) else value,
-        )
+        _put(values, key, _located(key, value, Path.cwd()))
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
@@ -112,13 +101,6 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _flat(values: Mapping[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        flat += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return flat
-
-
 def _put(values: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     for section in sections:
@@ -129,16 +111,25 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _resolved(path: str, folder: Path) -> str:
-    return str((folder / Path(path).expanduser()).absolute().resolve())
+def _located(key: str, value: Any, folder: Path) -> Any:
+    """`value` of `key` with every path in it, however deep, counted from `folder`."""
+    if isinstance(value, dict):
+        return {name: _located(f"{key}.{name}" if key else str(name), item, folder) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_located(key, item, folder) for item in value]
+    if isinstance(value, str) and _PATH_KEY.fullmatch(key):
+        return str((folder / Path(value).expanduser()).absolute().resolve())
+    return value
 
 
 def _explain(error: ValidationError, source: str) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("("))
         if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}: {nearest(key, (name for name, _ in known_keys()))}")
+            inside = [f"{key.rpartition('.')[0]}.{name}" for name in SourceConfig.model_fields]
+            known = inside if "(section)" in problem["loc"] else [name for name, _ in known_keys()]
+            lines.append(f"unknown key {key!r}: {nearest(key, known)}")
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing: set it in the file or with --{key}")
         else:

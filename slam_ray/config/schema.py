@@ -4,9 +4,9 @@ Imports neither torch nor Ray, so a job can say what is wrong with its input at 
 decides a result (it enters fingerprints) or, in `ExecutionConfig`, where and how fast it is computed (it does not).
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, model_validator
 
 ENGLISH = "en"
 Dtype = Literal["float64", "float32", "bfloat16"]
@@ -27,13 +27,88 @@ class ModelConfig(Section):
     dtype: Dtype = Field("bfloat16", description="Precision of counting, training and generation.")
 
 
-class CorporaConfig(Section):
-    """The texts: JSON Lines files, one object a line."""
+class SourceConfig(Section):
+    """Where texts come from and how they are laid out: a file or folder of one's own, or a dataset of the Hub."""
 
-    questions: str = Field(description="Parallel questions to count on: id, language, question.")
-    pairs: str = Field(description="X -> English translations to train on: id, language, kind, source, english.")
-    benchmarks: dict[str, str] = Field(description="Name -> file of test problems: id, language, question, answer.")
+    path: str | None = Field(None, description="A file or a folder; instead of `hub`.")
+    hub: str | None = Field(None, description="Name of a dataset on the Hugging Face Hub; instead of `path`.")
+    format: str = Field("records", description="`records`, or a published layout (slam_ray/corpora/formats.py).")
+    subset: str | None = Field(None, description="The Hub's name of a part of the dataset, for `records`.")
+    split: str | None = Field(None, description="By default the one that the format is usually read for.")
+    revision: str | None = Field(None, description="Commit, branch or tag on the Hub.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="For `records`: our key -> their column; `a.b` reaches into a column, `#` is the row's number.",
+    )
+    values: dict[str, str] = Field(
+        default_factory=dict,
+        description="For `records`: our key -> the same value for all, e.g. language: sw.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give one of path and hub")
+        if self.path is not None and (self.subset is not None or self.revision is not None):
+            raise ValueError("subset and revision belong to hub")
+        if self.format != "records" and (self.columns or self.values or self.subset is not None):
+            raise ValueError(f"columns, values and subset belong to format records, not {self.format}")
+        if both := self.columns.keys() & self.values.keys():
+            raise ValueError(f"{min(both)} is in columns and in values")
+        return self
+
+
+def _form(value: Any) -> str:
+    """Which of the forms of a source a value has; the brackets keep it out of messages (see load.py)."""
+    return {str: "(path)", list: "(list)", tuple: "(list)"}.get(type(value), "(section)")
+
+
+_Path, _Written = Annotated[str, Tag("(path)")], Annotated[SourceConfig, Tag("(section)")]
+Source = Annotated[_Path | _Written, Discriminator(_form)]
+_List = Annotated[tuple[Source, ...], Field(min_length=1), Tag("(list)")]
+Sources = Annotated[_Path | _Written | _List, Discriminator(_form)]
+
+
+class CleaningConfig(Section):
+    """Which translation pairs are left out (section 4.1); the paper does not say how, so the rules are ours."""
+
+    untranslated: bool = Field(True, description="Leave out a pair whose source is its English.")
+    wrong_script: bool = Field(True, description="Leave out a source that is not in its language's script.")
+    least_script_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="At least this share of a source's letters is in the script; foreign names are not.",
+    )
+    length_ratio: bool = Field(True, description="Leave out a pair of unlikely lengths.")
+    most_length_factor: float = Field(
+        3.0, gt=1, description="How many times longer or shorter than the language's median source / English."
+    )
+    loops: bool = Field(True, description="Leave out a pair with a side that says the same again and again.")
+    loop_words: int = Field(4, ge=1, description="Words in a row that count as the same.")
+    most_repeats: int = Field(10, ge=1, description="More occurrences than this are a loop.")
+    lost_numbers: bool = Field(True, description="Leave out a pair with numbers on one side that the other lacks.")
+    most_lost_numbers: int = Field(0, ge=0, description="So many may be lacking.")
+
+
+class CorporaConfig(Section):
+    """The texts. A source is a JSON Lines file, a section (`SourceConfig`), or a list of them."""
+
+    questions: Sources = Field(description="Parallel questions to count on: id, language, question.")
+    pairs: Sources = Field(description="X -> English translations to train on: id, language, kind, source, english.")
+    benchmarks: dict[str, Sources] = Field(description="Name -> test problems: id, language, question, answer.")
     languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
+    cleaning: CleaningConfig = CleaningConfig()
+    balance: bool = Field(
+        False, description="Cut every language down to the number of pairs of the smallest; the paper does not."
+    )
+    held_out: float = Field(
+        0.0, ge=0, lt=1, description="Share of problems kept out of counting and training, to choose settings on."
+    )
+    seed: int = Field(0, description="Of what is held out and of what balancing keeps.")
+    allow_test_questions: bool = Field(
+        False, description="Count and train also on questions that are problems of a benchmark."
+    )
 
 
 class PromptsConfig(Section):

@@ -1,14 +1,14 @@
 """What texts? Reading them, their languages, the prompts they are put into."""
 
-from slam_ray.corpora.prepare import (
+from slam_ray.corpora.artifacts import (
     Prepared,
-    pairs_step,
-    problems_step,
-    questions_step,
+    read_dropped,
+    read_held_out,
     read_pairs,
     read_problems,
     read_questions,
 )
+from slam_ray.corpora.prepare import pairs_step, problems_step, questions_step
 from slam_ray.corpora.records import Pair, Problem, Question
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "pairs_step",
     "problems_step",
     "questions_step",
+    "read_dropped",
+    "read_held_out",
     "read_pairs",
     "read_problems",
     "read_questions",

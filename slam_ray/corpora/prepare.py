@@ -4,131 +4,180 @@ They are made in the driver before Ray starts, so that a bad line or a language 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from pydantic import BaseModel
-
-from slam_ray.config import ENGLISH, InputError, RunConfig, Section
+from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
+from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
+from slam_ray.corpora.cleaning import Loss, clean, losses, table
+from slam_ray.corpora.formats.own import Record
 from slam_ray.corpora.languages import language_name
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.sources import Record, existing, read_jsonl
-from slam_ray.pipeline.content import FileContent
+from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read
+from slam_ray.corpora.splits import balanced, held_out
+from slam_ray.corpora.unseen import check_unseen
 from slam_ray.pipeline.step import Artifact, Attempt, Step
-
-CORPUS_FILE = "corpus.parquet"
 
 
 class Chosen(Section):
-    """What is taken from a file.
+    """What is taken from the sources.
 
     Attributes:
+        readings: how each source is read.
         languages: in this order; None for all, English first.
         limit: the first so many of each language, None for all.
     """
 
+    readings: tuple[Reading, ...]
     languages: tuple[str, ...] | None
     limit: int | None
 
 
-class Prepared(BaseModel):
-    """What a corpus holds: records per language (the keys are its languages, in order), and how many were left."""
+class ChosenTraining(Chosen):
+    """What is taken for counting and training.
 
-    records: dict[str, int]
-    left_out: int
+    Attributes:
+        held_out: share of the problems that is left out.
+        seed: of that, and of balancing.
+    """
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Its languages, English first where it is present."""
-        return tuple(self.records)
+    held_out: float
+    seed: int
+
+
+class ChosenPairs(ChosenTraining):
+    """What is taken for training."""
+
+    cleaning: CleaningConfig
+    balance: bool
 
 
 def questions_step(config: RunConfig) -> Step[Prepared]:
     """Parallel questions to count on: those whose id is there in every chosen language.
 
     Raises:
-        InputError: (here or in its run) the file or a language in it cannot be used; English is missing.
+        InputError: (here or in its run) a source or a language in it cannot be used; English is missing; questions
+            are problems of a benchmark.
     """
-    return _step(
-        "questions",
-        config.corpora.questions,
-        "corpora.questions",
-        _chosen(config),
-        Question,
-        _parallel,
+    corpora = config.corpora
+    sources = opened(corpora.questions, "corpora.questions")
+    check_unseen(corpora, sources, Question)
+    chosen = ChosenTraining(
+        readings=_readings(sources),
+        languages=corpora.languages,
+        limit=config.limit,
+        held_out=corpora.held_out,
+        seed=corpora.seed,
     )
+
+    def run(attempt: Attempt) -> Prepared:
+        corpus = read(sources, Question)
+        languages = _languages(corpus, chosen.languages, _where(sources))
+        away = held_out((record.id for record in corpus.records), chosen.held_out, chosen.seed)
+        rest = [record for record in corpus.records if record.id not in away]
+        kept = _parallel(rest, languages, chosen.limit, _where(sources))
+        write(attempt.directory / CORPUS_FILE, Question, kept)
+        return _prepared(corpus, kept, languages)
+
+    return _step("questions", chosen, sources, run)
 
 
 def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepared]:
-    """Translation pairs to train on, of the languages of `questions` without English."""
-    languages = tuple(code for code in questions.result.languages if code != ENGLISH)
-    chosen = Chosen(languages=languages, limit=config.limit)
-    return _step("pairs", config.corpora.pairs, "corpora.pairs", chosen, Pair, _first)
+    """Translation pairs to train on, cleaned, of the languages of `questions` without English.
+
+    Beside them the artifact holds what cleaning left out, and the pairs of problems that are held out.
+
+    Raises:
+        InputError: as for questions, or cleaning leaves nothing of a language.
+    """
+    corpora = config.corpora
+    sources = opened(corpora.pairs, "corpora.pairs")
+    check_unseen(corpora, sources, Pair)
+    chosen = ChosenPairs(
+        readings=_readings(sources),
+        languages=tuple(code for code in questions.result.languages if code != ENGLISH),
+        limit=config.limit,
+        held_out=corpora.held_out,
+        seed=corpora.seed,
+        cleaning=corpora.cleaning,
+        balance=corpora.balance,
+    )
+
+    def run(attempt: Attempt) -> Prepared:
+        corpus = read(sources, Pair)
+        languages = _languages(corpus, chosen.languages, _where(sources))
+        wanted = [pair for pair in corpus.records if pair.language in languages]
+        clean_pairs, dropped = clean(wanted, chosen.cleaning)
+        found = losses(dropped)
+        _report(clean_pairs, found, languages, _where(sources))
+        away = held_out((pair.id for pair in clean_pairs), chosen.held_out, chosen.seed)
+        kept = [pair for pair in clean_pairs if pair.id not in away]
+        if chosen.balance:
+            kept = balanced(kept, chosen.seed)
+        kept = _first(kept, languages, chosen.limit)
+        write(attempt.directory / CORPUS_FILE, Pair, kept)
+        write(attempt.directory / HELD_OUT_FILE, Pair, [pair for pair in clean_pairs if pair.id in away])
+        write(
+            attempt.directory / DROPPED_FILE,
+            Pair,
+            [drop.pair for drop in dropped],
+            rule=[drop.rule for drop in dropped],
+        )
+        return _prepared(corpus, kept, languages, found)
+
+    return _step("pairs", chosen, sources, run)
 
 
 def problems_step(config: RunConfig, benchmark: str) -> Step[Prepared]:
-    """The problems of a benchmark, of the languages of the configuration or else all of the file."""
-    key = f"corpora.benchmarks.{benchmark}"
-    return _step(
-        "problems",
-        config.corpora.benchmarks[benchmark],
-        key,
-        _chosen(config),
-        Problem,
-        _first,
+    """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
+    sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}")
+    chosen = Chosen(readings=_readings(sources), languages=config.corpora.languages, limit=config.limit)
+
+    def run(attempt: Attempt) -> Prepared:
+        corpus = read(sources, Problem)
+        languages = _languages(corpus, chosen.languages, _where(sources))
+        kept = _first(corpus.records, languages, chosen.limit)
+        write(attempt.directory / CORPUS_FILE, Problem, kept)
+        return _prepared(corpus, kept, languages)
+
+    return _step("problems", chosen, sources, run)
+
+
+def _step(name: str, chosen: Chosen, sources: Sequence[Source], run: Callable[[Attempt], Prepared]) -> Step[Prepared]:
+    inputs = {f"source {index}": source for index, source in enumerate(sources)}
+    return Step(name, 1, chosen, inputs, Prepared, run)
+
+
+def _readings(sources: Iterable[Source]) -> tuple[Reading, ...]:
+    return tuple(source.reading for source in sources)
+
+
+def _where(sources: Sequence[Source]) -> str:
+    return f"{sources[0].key} ({', '.join(source.place for source in sources)})"
+
+
+def _prepared(
+    corpus: Corpus[Record], kept: Sequence[Record], languages: Sequence[str], found: Sequence[Loss] = ()
+) -> Prepared:
+    counts = Counter(record.language for record in kept)
+    return Prepared(
+        records={code: counts[code] for code in languages},
+        left_out=len(corpus.records) - len(kept),
+        repeated=corpus.repeated,
+        losses=list(found),
     )
 
 
-def read_questions(artifact: Artifact[Prepared]) -> list[Question]:
-    """The questions of a prepared corpus, language by language, ids in the same order in each."""
-    return _read(artifact, Question)
+def _report(kept: Sequence[Pair], found: Sequence[Loss], languages: Sequence[str], where: str) -> None:
+    counts = Counter(pair.language for pair in kept)
+    if found:
+        print(f"{where}, cleaned:\n{table({code: counts[code] for code in languages}, found)}", flush=True)
+    for code in languages:
+        if not counts[code]:
+            raise InputError(f"{where}: cleaning leaves no pair in language {code!r}; see corpora.cleaning")
 
 
-def read_pairs(artifact: Artifact[Prepared]) -> list[Pair]:
-    """The pairs of a prepared corpus."""
-    return _read(artifact, Pair)
-
-
-def read_problems(artifact: Artifact[Prepared]) -> list[Problem]:
-    """The problems of a prepared benchmark."""
-    return _read(artifact, Problem)
-
-
-def _chosen(config: RunConfig) -> Chosen:
-    return Chosen(languages=config.corpora.languages, limit=config.limit)
-
-
-def _step(
-    name: str,
-    path: str,
-    key: str,
-    chosen: Chosen,
-    kind: type[Record],
-    choose: Callable[[Sequence[Record], Sequence[str], int | None, str], list[Record]],
-) -> Step[Prepared]:
-    file = existing(path, key)
-
-    def run(attempt: Attempt) -> Prepared:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        records = read_jsonl(file, kind)
-        languages = _languages(records, chosen.languages, f"{key} ({file})")
-        kept = choose(records, languages, chosen.limit, f"{key} ({file})")
-        rows = {field.name: [getattr(record, field.name) for record in kept] for field in fields(kind)}
-        pq.write_table(pa.table(rows), attempt.directory / CORPUS_FILE)
-        counts = Counter(record.language for record in kept)
-        return Prepared(
-            records={code: counts[code] for code in languages},
-            left_out=len(records) - len(kept),
-        )
-
-    return Step(name, 1, chosen, {"file": FileContent(file)}, Prepared, run)
-
-
-def _languages(records: Sequence[Any], chosen: Sequence[str] | None, where: str) -> list[str]:
-    present = {record.language for record in records}
+def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, where: str) -> list[str]:
+    present = {record.language for record in corpus.records}
     for code in sorted(present if chosen is None else chosen):
         language_name(code)
         if code not in present:
@@ -149,14 +198,9 @@ def _parallel(records: Sequence[Question], languages: Sequence[str], limit: int 
     return [found[code, id_] for code in languages for id_ in shared[:limit]]
 
 
-def _first(records: Sequence[Record], languages: Sequence[str], limit: int | None, where: str) -> list[Record]:
-    return [
-        record for code in languages for record in [record for record in records if record.language == code][:limit]
-    ]
-
-
-def _read(artifact: Artifact[Prepared], kind: type[Record]) -> list[Record]:
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = pq.read_table(artifact.file(CORPUS_FILE)).to_pylist()
-    return [kind(**row) for row in rows]
+def _first(records: Iterable[Record], languages: Sequence[str], limit: int | None) -> list[Record]:
+    of_language: dict[str, list[Record]] = {code: [] for code in languages}
+    for record in records:
+        if record.language in of_language:
+            of_language[record.language].append(record)
+    return [record for found in of_language.values() for record in found[:limit]]

@@ -1,81 +1,154 @@
-"""Records from JSON Lines files; a line that cannot be used is named with what it should hold."""
+"""From what the configuration names to records: sources are opened, which finds their files, and then read."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import fields
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Generic
 
-from slam_ray.config import InputError
+from slam_ray.config import InputError, Section, SourceConfig, Sources, nearest
+from slam_ray.corpora.formats import FORMATS
+from slam_ray.corpora.formats.layout import Format, Parts, Reader
+from slam_ray.corpora.formats.own import Record, identity
+from slam_ray.corpora.parts import FilePart, HubPart, hub_subsets
 from slam_ray.corpora.records import Pair, Problem, Question
 
-Record = TypeVar("Record", Question, Pair, Problem)
 MAX_BYTES = 2**30
+KINDS = {Question: "questions", Pair: "pairs", Problem: "problems"}
 
 
-def existing(path: str, key: str) -> Path:
-    """The file `path`, which the configuration names under `key`; InputError if it cannot be read as a corpus."""
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"{key}: no such file: {file}; give a JSON Lines file")
-    if file.stat().st_size > MAX_BYTES:
-        raise InputError(f"{key}: {file} is over 1 GiB; one process prepares a corpus, so give a sample of it")
-    return file
+class Reading(Section):
+    """What of a source's configuration decides its records, beside their content."""
+
+    format: str
+    columns: dict[str, str]
+    values: dict[str, str]
 
 
-def read_jsonl(file: Path, kind: type[Record]) -> list[Record]:
-    """All records of a file, in its order; keys that a record does not have are ignored.
+@dataclass(frozen=True)
+class Source:
+    """A source whose files, or subsets on the Hub, are there.
+
+    Attributes:
+        key: its key in the configuration.
+        config: its section there.
+        parts: by the names that its format knows them by.
+    """
+
+    key: str
+    config: SourceConfig
+    parts: Parts
+
+    @property
+    def format(self) -> Format:
+        """Its layout."""
+        return FORMATS[self.config.format]
+
+    @property
+    def place(self) -> str:
+        """Its path, or its name on the Hub."""
+        return self.config.path or self.config.hub or ""
+
+    @property
+    def label(self) -> str:
+        """Key and place, for messages."""
+        return f"{self.key} ({self.place})"
+
+    @property
+    def reading(self) -> Reading:
+        """What of its configuration decides its records."""
+        return Reading(format=self.config.format, columns=self.config.columns, values=self.config.values)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for equal content, wherever it lies."""
+        parts = "".join(f"{name} {part.fingerprint}\n" for name, part in self.parts.items())
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Corpus(Generic[Record]):
+    """Records of one kind from one or more sources, and how many of them published corpora held repeatedly."""
+
+    records: list[Record]
+    repeated: int
+
+
+def opened(sources: Sources, key: str) -> tuple[Source, ...]:
+    """The sources that the configuration names under `key`.
 
     Raises:
-        InputError: a line is not a JSON object, lacks a key, holds a value of the wrong type, or repeats an earlier
-            record.
+        InputError: no such file, format or dataset; nothing of the format there; too much of it.
     """
-    seen: dict[tuple[str, ...], int] = {}
-    records = []
-    for number, values in _objects(file):
-        record = _record(kind, values, f"{file}:{number}")
-        key = tuple(str(getattr(record, name)) for name in ("id", "language", "kind") if hasattr(record, name))
-        if key in seen:
-            raise InputError(f"{file}:{number}: repeats {' '.join(key)} of line {seen[key]}; give each its own id")
-        seen[key] = number
-        records.append(record)
-    return records
+    if isinstance(sources, tuple):
+        return tuple(_opened(source, f"{key}.{index}") for index, source in enumerate(sources))
+    return (_opened(sources, key),)
 
 
-def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
+def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
+    """All records of a kind, source by source in their order.
+
+    Raises:
+        InputError: a format cannot give this kind; a row cannot be used; a record of one's own repeats another.
+    """
+    records: dict[tuple[str, ...], Record] = {}
+    repeated = 0
+    for source in sources:
+        for record in _reader(source, kind)(source.parts, source.config):
+            if records.setdefault(identity(record), record) is record:
                 continue
-            try:
-                values = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise InputError(f"{file}:{number}: not JSON ({error}); each line must be one JSON object") from None
-            if not isinstance(values, dict):
-                raise InputError(f"{file}:{number}: {type(values).__name__} instead of a JSON object")
-            yield number, values
+            if source.format.own:
+                where = " ".join(identity(record))
+                raise InputError(f"{source.label}: repeats {where} of an earlier source; give each its own id")
+            repeated += 1
+    return Corpus(list(records.values()), repeated)
 
 
-def _record(kind: type[Record], values: dict[str, Any], where: str) -> Record:
-    types = get_type_hints(kind)
-    wanted = [field.name for field in fields(kind)]
-    missing = [name for name in wanted if name not in values]
-    if missing:
-        raise InputError(f"{where}: no key {missing[0]!r}; a line needs {', '.join(wanted)}")
-    return kind(**{name: _value(values[name], types[name], f"{where}: {name}") for name in wanted})
+def _opened(source: str | SourceConfig, key: str) -> Source:
+    config = SourceConfig(path=source) if isinstance(source, str) else source
+    if config.format not in FORMATS:
+        raise InputError(f"{key}.format: unknown format {config.format!r}: {nearest(config.format, FORMATS)}")
+    parts = _hub_parts(config, key) if config.path is None else _file_parts(config, Path(config.path), key)
+    if sum(part.size for part in parts.values()) > MAX_BYTES:
+        where = config.path or config.hub
+        raise InputError(f"{key}: {where} is over 1 GiB; one process prepares a corpus, so give a sample of it")
+    return Source(key, config, parts)
 
 
-def _value(value: Any, kind: Any, where: str) -> Any:
-    if kind is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not abs(value) < float("inf"):
-            raise InputError(f"{where} must be a number, got {value!r}")
-        return float(value)
-    choices = get_args(kind)
-    if choices and value not in choices:
-        raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where} must be a text that is not empty, got {value!r}")
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
-    return value
+def _file_parts(config: SourceConfig, path: Path, key: str) -> Parts:
+    format_ = FORMATS[config.format]
+    if not path.exists():
+        raise InputError(f"{key}: no such file or folder: {path}; give a {format_.layout}")
+    files = format_.files(path, config.split or format_.split)
+    if not files or not all(file.is_file() for file in files.values()):
+        raise InputError(f"{key}: {path} holds no {format_.layout} of split {config.split or format_.split!r}")
+    return {name: FilePart(file, format_.parse) for name, file in files.items()}
+
+
+def _hub_parts(config: SourceConfig, key: str) -> Parts:
+    assert config.hub is not None
+    format_ = FORMATS[config.format]
+    subsets = {"": config.subset} if format_.own else format_.subsets
+    if not subsets:
+        raise InputError(f"{key}: format {config.format} is not on the Hub; give the path of its files")
+    if any(subsets.values()) and not format_.own:
+        there = hub_subsets(config.hub, config.revision)
+        subsets = {name: subset for name, subset in subsets.items() if subset in there}
+    if not subsets:
+        raise InputError(
+            f"{key}: {config.hub} has no subset that format {config.format} knows; it has {' '.join(there)}"
+        )
+    split = config.split or format_.split
+    return {name: HubPart(config.hub, subset, split, config.revision) for name, subset in subsets.items()}
+
+
+def _reader(source: Source, kind: type[Record]) -> Reader:
+    if kind not in source.format.readers:
+        able = [name for name, format_ in FORMATS.items() if kind in format_.readers]
+        gives = " and ".join(KINDS[each] for each in source.format.readers)
+        raise InputError(
+            f"{source.label}: format {source.config.format} gives {gives}, not {KINDS[kind]};"
+            f" these do: {', '.join(able)}"
+        )
+    return source.format.readers[kind]

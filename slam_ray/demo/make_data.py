@@ -1,6 +1,7 @@
 """Write the demo's data, the same every time: `python -m slam_ray.demo.make_data [--out DIR]`.
 
-Questions and pairs come from training problems; no problem turns up twice, in any file.
+Questions and pairs come from training problems. No problem turns up twice in any file; those of dev and of test differ
+in their structure or numbers as well.
 """
 
 import argparse
@@ -41,12 +42,12 @@ def write(directory: Path) -> None:
 
 
 def distinct(split: Split, count: int) -> list[Problem]:
-    """Problems of a split, no two alike in English."""
+    """Problems of a split, no two alike in English (train), in structure and numbers (dev and test)."""
     random_ = random.Random(f"slam_ray demo {split}")
     found: dict[str, Problem] = {}
     while len(found) < count:
         problem = draw(random_, split)
-        found.setdefault(question(problem, ENGLISH), problem)
+        found.setdefault(question(problem, ENGLISH) if split == "train" else problem.structure, problem)
     return list(found.values())
 
 

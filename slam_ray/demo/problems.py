@@ -111,14 +111,15 @@ class Problem:
         return int(last.rpartition("=")[2])
 
     @property
-    def split(self) -> Split:
-        """Where every problem of this structure and these numbers belongs: 80 % train, 10 % dev, 10 % test.
-
-        Names, nouns and the verbs of one sign do not enter: a test problem's two sums were never seen together.
-        """
+    def structure(self) -> str:
+        """Scenario, signs and numbers: what a problem is but for its names, its nouns and which verb adds."""
         signs = "".join("+" if is_gain(action) else "-" for action in self.actions)
-        key = f"{self.scenario} {signs} {' '.join(map(str, self.numbers))}"
-        tenth = hashlib.sha256(key.encode()).digest()[0] * 10 // 256
+        return f"{self.scenario} {signs} {' '.join(map(str, self.numbers))}"
+
+    @property
+    def split(self) -> Split:
+        """Where every problem of this structure belongs: 80 % train, 10 % dev, 10 % test."""
+        tenth = hashlib.sha256(self.structure.encode()).digest()[0] * 10 // 256
         return "test" if tenth == 0 else "dev" if tenth == 1 else "train"
 
     def _fact(self, number: int) -> Fact:

@@ -13,6 +13,8 @@ from slam_ray.evaluation.statistics import mcnemar, paired_bootstrap
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
 COMPARISON_FILE = "comparison.json"
+# Whoever changes what a comparison of the same marks gives raises this.
+COMPARE_VERSION = 1
 
 
 class CompareConfig(Section):
@@ -63,7 +65,7 @@ def compare_step(before: Artifact[Scores], after: Artifact[Scores]) -> Step[Comp
         (attempt.directory / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
         return comparison
 
-    return Step("compare", 1, config, {"before": before, "after": after}, Comparison, run)
+    return Step("compare", COMPARE_VERSION, config, {"before": before, "after": after}, Comparison, run)
 
 
 def compare(

@@ -99,12 +99,12 @@ class Engine:
         forgotten = self._engine.reset_prefix_cache()
         assert forgotten, "the prefix cache still holds what the previous weights computed"
 
-    def advance(self, requests: Sequence[Request], more: bool) -> list[Completion]:
+    def advance(self, requests: Sequence[Request], refill: int) -> list[Completion]:
         """Take new requests, work for a moment, and return what is finished.
 
         Args:
             requests: to be worked on besides those taken before.
-            more: there are others to come, so return as soon as there is room for them.
+            refill: there are others to come: return as soon as fewer than so many are unfinished.
         """
         from vllm import RequestOutput, SamplingParams
         from vllm.inputs.engine import tokens_input
@@ -122,7 +122,7 @@ class Engine:
                     answer = output.outputs[0]
                     finish: Finish = "length" if answer.finish_reason == "length" else "stop"
                     finished.append(Completion(int(output.request_id), tuple(answer.token_ids), finish))
-            if more and self._engine.get_num_unfinished_requests() < MAX_SEQUENCES:
+            if self._engine.get_num_unfinished_requests() < refill:
                 break
         return finished
 

@@ -14,9 +14,10 @@ EXTRACTORS: tuple[Extractor, ...] = get_args(Extractor)
 HEADLINE: Extractor = "last-number"
 TOLERANCE = 1e-3
 
-_SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)|[。।]")
+_SENTENCE_END = re.compile(r"\n|[.!?](?=\s+[^\d\s]|\s*$)|[。।۔]")
 _CHAIN = re.compile(r"(?:[^,;(]|,(?=\d))*=")
-_GAP = re.compile(rf"(?:\s|{CURRENCY}|[\"'«“(\[{{~≈,、:*_`]|\\\(|\\text\{{)*")
+_CURRENCY_NAMES = r"[A-Z]{3}|US|Rs\.?|Tk\.?|[KT]?[Ss]h\.?|shilingi"
+_GAP = re.compile(rf"(?:\s|{CURRENCY}|{_CURRENCY_NAMES}|[\"'«“(\[{{~≈=,、:*_`]|\\\(|\\text\{{)*")
 
 
 def extract(text: str, language: str, extractor: Extractor) -> float | None:

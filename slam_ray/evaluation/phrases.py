@@ -77,10 +77,10 @@ def announcements(line: str, language: str) -> list[Announcement]:
 @cache
 def _pattern(language: str) -> re.Pattern[str]:
     wording = WORDINGS[language]
+    filler = rf"[^\d\n.!?。।=:]{{0,{wording.filler}}}?"
     edge = r"\b" if wording.words else ""
     pattern = (
         rf"{edge}(?:{wording.nouns}){edge}"
-        rf"(?:(?P<copula>[^\d\n.!?。।=:]{{0,{wording.filler}}}?{edge}(?:{wording.copulas}){edge})"
-        r"|[^\S\n]*(?:[:=—]|-(?=\s)))?"
+        rf"(?:{filler}(?:(?P<copula>{edge}(?:{wording.copulas}){edge})|[:=—]|\s-(?=\s)))?"
     )
     return re.compile(unicodedata.normalize("NFC", pattern), re.IGNORECASE)

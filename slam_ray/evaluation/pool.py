@@ -108,19 +108,14 @@ class EnginePool:
     def _end(self) -> None:
         for slot in self._slots:
             ray.kill(slot.actor)
-        self._slots = []
+        self._slots, self._kind = [], None
 
     def _new_slot(self) -> _Slot:
         workers = self._workers
-        actor = (
-            ray.remote(Engine)  # type: ignore[attr-defined]
-            .options(
-                num_cpus=workers.cpus,
-                num_gpus=workers.gpus,
-                runtime_env={"env_vars": environment(workers.cpus)},
-            )
-            .remote()
-        )
+        remote: Any = ray.remote(Engine)
+        actor = remote.options(
+            num_cpus=workers.cpus, num_gpus=workers.gpus, runtime_env={"env_vars": environment(workers.cpus)}
+        ).remote()
         return _Slot(actor, "place", actor.ready.remote(), time.monotonic() + PLACE_TIMEOUT_S)
 
     def _give(self, slot: _Slot, model: ModelRef, dtype: str, waiting: deque[Request]) -> None:
@@ -135,7 +130,8 @@ class EnginePool:
         slot.held.update((request.key, request) for request in new)
         if slot.held:
             slot.doing, slot.deadline = "generate", now + ADVANCE_TIMEOUT_S
-            slot.call = slot.actor.advance.remote(new, bool(waiting))
+            refill = min(MAX_SEQUENCES, len(slot.held) // 2) if waiting else 0
+            slot.call = slot.actor.advance.remote(new, refill)
 
     def _room(self, slot: _Slot, waiting: int) -> int:
         """How many requests to add: up to twice what an engine works on at a time, and no more than its fair share."""

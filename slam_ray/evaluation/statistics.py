@@ -24,7 +24,10 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 def mcnemar(gained: int, lost: int) -> float:
     """Exact two-sided p of McNemar's test on `gained` and `lost` problems: a fair coin decided each of them."""
     n = gained + lost
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
+    tail = ways = 1  # of n coins, ways that k of them fall on one side; exact integers
+    for k in range(min(gained, lost)):
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
     return min(1.0, 2 * tail / (1 << n))
 
 

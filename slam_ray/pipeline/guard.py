@@ -4,6 +4,7 @@ Standard input is a pipe that the starter holds open. When it closes, in whateve
 command ends by itself, everything that the command ever started is killed and FOLDER is removed.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -26,25 +27,21 @@ def prctl(option: int, value: int) -> None:
 
 
 def reap() -> list[int]:
-    """Collect children that have ended and return their ids; raises ChildProcessError once there is no child."""
+    """Collect the children that have ended; their ids."""
     ended = []
-    while pid := os.waitpid(-1, os.WNOHANG)[0]:
-        ended.append(pid)
+    with contextlib.suppress(ChildProcessError):  # raised once there is no child left
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            ended.append(pid)
     return ended
 
 
 def end_descendants() -> None:
     """Kill all descendants. As a subreaper this process inherits every orphan among them, so none can get away."""
-    while True:
-        for process in psutil.Process().children(recursive=True):
-            try:
+    while descendants := psutil.Process().children(recursive=True):
+        for process in descendants:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        try:
-            reap()
-        except ChildProcessError:
-            return
+        reap()
         time.sleep(0.02)
 
 

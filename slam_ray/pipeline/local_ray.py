@@ -20,7 +20,7 @@ from pathlib import Path
 from slam_ray.config import InputError
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 180.0
 LONGEST_FOLDER = 40  # Ray adds up to 64 characters for its sockets, whose paths may have 107 in all
 OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN")
 
@@ -69,7 +69,11 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # at 1 Ray turns 127.0.0.1 into the machine's outer address
         **_without_proxy(),
     }
-    own = {"DASHBOARD_METRIC_PORT": str(metrics_ports[0]), "AUTOSCALER_METRIC_PORT": str(metrics_ports[1])}
+    own = {
+        "DASHBOARD_METRIC_PORT": str(metrics_ports[0]),
+        "AUTOSCALER_METRIC_PORT": str(metrics_ports[1]),
+        "RAY_raylet_start_wait_time_s": str(int(START_TIMEOUT_S)),  # a busy machine may need more than Ray's 60 s
+    }
     command = [
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
         *(f"--node-ip-address={LOOPBACK}", "--port=0", f"--temp-dir={folder}"),
@@ -91,7 +95,7 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
             if address is None:
                 log.seek(0)
                 said = log.read().decode(errors="replace")[-3000:]
-                raise RuntimeError(f"Ray did not start within {START_TIMEOUT_S:.0f} s; it said:\n{said}")
+                raise RuntimeError(f"Ray did not start (time limit {START_TIMEOUT_S:.0f} s); it said:\n{said}")
             dashboard = f"http://{LOOPBACK}:{dashboard_port}"
             # An empty RAY_AUTH_TOKEN counts as none, and hides one that the user may have set for another cluster.
             reach = {"RAY_ADDRESS": address, "RAY_API_SERVER_ADDRESS": dashboard, "RAY_AUTH_TOKEN": ""}

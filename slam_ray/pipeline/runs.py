@@ -6,7 +6,7 @@ never comes to name other artifacts than it did.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,12 @@ class RunDirectory:
         self._artifacts[title] = f"{artifact.step}/{artifact.fingerprint}"
         _write(self.path / ARTIFACTS, self._artifacts)
 
-    def finish(self, summary: BaseModel, report: Path) -> None:
-        """Write the summary and put the report's page beside it."""
-        shutil.copyfile(report, self.path / report.name)
-        _write(self.path / SUMMARY, summary.model_dump(mode="json"))
+    def finish(self, page: Path, summarize: Callable[[Path], BaseModel]) -> Path:
+        """Put the report's page and the summary into the folder; returns the page's place in it."""
+        copy = self.path / page.name
+        shutil.copyfile(page, copy)
+        _write(self.path / SUMMARY, summarize(copy).model_dump(mode="json"))
+        return copy
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:

@@ -1,9 +1,13 @@
 """A recipe as a list of stages: run them one after the other, or plan them without running anything."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from slam_ray.config import ExecutionConfig
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, NotMade, Step
 from slam_ray.pipeline.storage import Storage
@@ -89,3 +93,11 @@ def run(
         done[stage.title] = artifact
         made(stage.title, artifact)
     return done
+
+
+def try_out(stages: Sequence[Stage], storage: Storage) -> None:
+    """Meet the errors of cheap stages that need no Ray: make what `storage` lacks in a folder that is thrown away."""
+    if all(stage.state == "done" for stage in plan(stages, storage)):
+        return
+    with tempfile.TemporaryDirectory() as folder, Context(ExecutionConfig()) as context, redirect_stdout(None):
+        run(stages, Storage(Path(folder)), context)

@@ -1,6 +1,9 @@
 """The paper's recipe (section 3): count, select, tune the selected layers' FFNs, and measure before and after."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from slam_ray.activations import count_step
 from slam_ray.config import RunConfig
@@ -8,10 +11,12 @@ from slam_ray.corpora import pairs_step, problems_step, questions_step
 from slam_ray.evaluation import compare_step, generate_step, score_step
 from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.stages import Done, Stage
+from slam_ray.pipeline.step import Step
+from slam_ray.reporting import BenchmarkArtifacts, report_step
 from slam_ray.selection import select_step
 from slam_ray.training import train_step
 
-BEFORE, AFTER = "base", "tuned"
+BASE, TUNED = "base", "tuned"
 
 
 def corpora_stages(config: RunConfig) -> list[Stage]:
@@ -20,65 +25,75 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
         Stage("questions", lambda done: questions_step(config)),
         Stage("pairs", lambda done: pairs_step(config, done["questions"])),
         *(
-            Stage(f"problems {name}", lambda done, name=name: problems_step(config, name))
+            Stage(f"problems {name}", partial(lambda name, done: problems_step(config, name), name))
             for name in config.corpora.benchmarks
         ),
     ]
 
 
 def slam_stages(config: RunConfig) -> list[Stage]:
-    """All stages of a run, each after what it reads.
+    """All stages of a run, each after what it reads; the last is "report".
 
     Raises:
         InputError: the model cannot be used.
     """
     base = base_model(config.model.path)
-    benchmarks = list(config.corpora.benchmarks)
-
-    def model(done: Done, which: str) -> ModelRef:
-        return base if which == BEFORE else replace(base, trained=done["train"])
-
-    def count(done: Done):
-        return count_step(
-            config.activations, config.prompts, config.model.dtype, done["questions"], base,
-            done["questions"].result.languages, config.execution,
-        )  # fmt: skip
-
-    def train(done: Done):
-        return train_step(
-            config.training, config.prompts, config.model.dtype, done["pairs"], base,
-            done["select"].result.layers, config.execution,
-        )  # fmt: skip
-
-    def generate(done: Done, which: str, name: str):
-        return generate_step(
-            config.evaluation, config.prompts, config.model.dtype, done[f"problems {name}"], model(done, which),
-            config.execution,
-        )  # fmt: skip
-
-    def score(done: Done, which: str, name: str):
-        return score_step(done[f"problems {name}"], done[f"generate {which} {name}"])
-
-    return [
+    stages = [
         *corpora_stages(config),
-        Stage("count", count),
+        Stage("count", partial(_count, config, base)),
         Stage("select", lambda done: select_step(config.selection, done["count"])),
-        Stage("train", train),
-        *(
-            Stage(f"generate {which} {name}", lambda done, which=which, name=name: generate(done, which, name))
-            for which in (BEFORE, AFTER)
-            for name in benchmarks
-        ),
-        *(
-            Stage(f"score {which} {name}", lambda done, which=which, name=name: score(done, which, name))
-            for which in (BEFORE, AFTER)
-            for name in benchmarks
-        ),
-        *(
-            Stage(
-                f"compare {name}",
-                lambda done, name=name: compare_step(done[f"score {BEFORE} {name}"], done[f"score {AFTER} {name}"]),
-            )
-            for name in benchmarks
-        ),
+        Stage("train", partial(_train, config, base)),
     ]
+
+    def for_each_benchmark(title: str, build: Callable[[str, Done], Step[Any]]) -> None:
+        stages.extend(Stage(f"{title} {name}", partial(build, name)) for name in config.corpora.benchmarks)
+
+    # Both generations follow one another, so that they can share their engines.
+    for which in (BASE, TUNED):
+        for_each_benchmark(f"generate {which}", partial(_generate, config, base, which))
+    for which in (BASE, TUNED):
+        for_each_benchmark(f"score {which}", partial(_score, which))
+    for_each_benchmark("compare", _compare)
+    return [*stages, Stage("report", partial(_report, config))]
+
+
+def _count(config: RunConfig, base: ModelRef, done: Done) -> Step[Any]:
+    questions = done["questions"]
+    return count_step(
+        config.activations,
+        config.prompts,
+        config.model.dtype,
+        questions,
+        base,
+        questions.result.languages,
+        config.execution,
+    )
+
+
+def _train(config: RunConfig, base: ModelRef, done: Done) -> Step[Any]:
+    layers = done["select"].result.layers
+    return train_step(
+        config.training, config.prompts, config.model.dtype, done["pairs"], base, layers, config.execution
+    )
+
+
+def _generate(config: RunConfig, base: ModelRef, which: str, name: str, done: Done) -> Step[Any]:
+    model = base if which == BASE else replace(base, trained=done["train"])
+    problems = done[f"problems {name}"]
+    return generate_step(config.evaluation, config.prompts, config.model.dtype, problems, model, config.execution)
+
+
+def _score(which: str, name: str, done: Done) -> Step[Any]:
+    return score_step(done[f"problems {name}"], done[f"generate {which} {name}"])
+
+
+def _compare(name: str, done: Done) -> Step[Any]:
+    return compare_step(done[f"score {BASE} {name}"], done[f"score {TUNED} {name}"])
+
+
+def _report(config: RunConfig, done: Done) -> Step[Any]:
+    benchmarks = [
+        BenchmarkArtifacts(name, done[f"score {BASE} {name}"], done[f"score {TUNED} {name}"], done[f"compare {name}"])
+        for name in config.corpora.benchmarks
+    ]
+    return report_step(config, done["select"], done["train"], benchmarks, done)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -65,12 +66,18 @@ def report_step(
         benchmarks: the first one is the headline.
         steps: all that the run rests on, title -> artifact, in order.
     """
-    config = ReportConfig(run=run.name, model=run.model.path, limit=run.limit, projections=run.training.projections)
+    # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
+    model = Path(run.model.path).name
+    config = ReportConfig(run=run.name, model=model, limit=run.limit, projections=run.training.projections)
+    steps = dict(steps)  # the caller's may grow before this one runs
     inputs: dict[str, Artifact[Any]] = {f"step {title}": artifact for title, artifact in steps.items()}
     inputs |= {"selection": selection, "training": training}
     for item in benchmarks:
-        roles = {"before": item.before, "after": item.after, "comparison": item.comparison}
-        inputs |= {f"benchmark {item.name} {role}": artifact for role, artifact in roles.items()}
+        inputs |= {
+            f"benchmark {item.name} before": item.before,
+            f"benchmark {item.name} after": item.after,
+            f"benchmark {item.name} comparison": item.comparison,
+        }
 
     def work(attempt: Attempt) -> ReportResult:
         from slam_ray.reporting.page import report_page

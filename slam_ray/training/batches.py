@@ -16,11 +16,11 @@ class Example:
     """A pair as tokens.
 
     Attributes:
-        tokens: prompt, English side and end of sequence.
+        tokens: [length], prompt, English side and end of sequence.
         prompt: number of leading tokens that carry no loss.
     """
 
-    tokens: tuple[int, ...]
+    tokens: NDArray[np.int32]
     prompt: int
 
 
@@ -99,7 +99,7 @@ def _row(examples: Sequence[Example]) -> Row:
     if not examples:
         return empty_row()
     starts = np.cumsum([0, *(len(example.tokens) for example in examples)])
-    tokens = np.concatenate([np.asarray(example.tokens, np.int64) for example in examples])
+    tokens = np.concatenate([example.tokens for example in examples]).astype(np.int64)
     positions = np.concatenate([np.arange(len(example.tokens)) for example in examples])
     targets = np.concatenate(
         [

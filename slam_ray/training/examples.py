@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from slam_ray.config import InputError, PromptsConfig
 from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.records import Pair
@@ -10,6 +12,8 @@ from slam_ray.training.batches import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+CHUNK = 1000  # pairs at a time: where each token lies takes far more room than the token
 
 
 def tokenize(
@@ -25,15 +29,17 @@ def tokenize(
     end = tokenizer.eos_token_id
     if end is None:
         raise InputError("the model's tokenizer has no end-of-sequence token; name one in its tokenizer_config.json")
-    prefixes = [translation_prompt(prompts, pair.language, pair.source) for pair in pairs]
-    texts = [f"{prefix} {pair.english}" for prefix, pair in zip(prefixes, pairs, strict=True)]
-    encoded = tokenizer(texts, return_offsets_mapping=True)
     examples = []
-    for prefix, tokens, spans in zip(prefixes, encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        # Tokens are told apart by what they cover: the prompt alone may be cut into other tokens than inside the whole.
-        prompt = sum(last <= len(prefix) for _, last in spans)
-        if len(tokens) < max_length:
-            examples.append(Example((*tokens, end), prompt))
+    for start in range(0, len(pairs), CHUNK):
+        chunk = pairs[start : start + CHUNK]
+        prefixes = [translation_prompt(prompts, pair.language, pair.source) for pair in chunk]
+        texts = [f"{prefix} {pair.english}" for prefix, pair in zip(prefixes, chunk, strict=True)]
+        encoded = tokenizer(texts, return_offsets_mapping=True)
+        for prefix, tokens, spans in zip(prefixes, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+            if len(tokens) < max_length:
+                # By what tokens cover: the prompt alone may be cut into other tokens than inside the whole.
+                prompt = sum(last <= len(prefix) for _, last in spans)
+                examples.append(Example(np.array([*tokens, end], np.int32), prompt))
     if not examples:
         raise InputError(f"no translation pair has at most {max_length} tokens; raise training.max_length")
     return examples

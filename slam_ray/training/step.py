@@ -90,9 +90,8 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
 
 
 def _fit(job: TrainJob, workers: Workers, scratch: Path) -> TrainResult:
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
-    from ray.train.v2.api.config import LoggingConfig
 
     # An actor of its own that foresees a node's end; without it the workers die there and start again just the same.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"

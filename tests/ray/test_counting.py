@@ -94,8 +94,10 @@ def test_a_killed_actor_changes_nothing(ray_cluster: LocalRay, tmp_path: Path, l
 
     def kill() -> None:
         wait_for_rows(tmp_path, 1)
-        filters = [("state", "=", "ALIVE"), ("class_name", "=", "MapWorker(Map(CountingActor))")]
-        os.kill(list_actors(filters=filters)[0].pid, signal.SIGKILL)
+        alive = list_actors(filters=[("state", "=", "ALIVE"), ("class_name", "=", "MapWorker(Map(CountingActor))")])
+        pid = alive[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
         finished_before.append(len(rows(tmp_path)))
 
     killer = threading.Thread(target=kill)

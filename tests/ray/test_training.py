@@ -11,12 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from ray.util.state import list_actors
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, TrainingConfig
 from slam_ray.corpora import Pair, Prepared, read_pairs
@@ -24,12 +21,15 @@ from slam_ray.corpora.prepare import CORPUS_FILE
 from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
 from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.local_ray import LocalRay
 from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
 from slam_ray.training import TrainResult, read_losses, train_step
 from slam_ray.training.batches import batch
-from slam_ray.training.checkpoint import PROGRESS_FILE
 from tests.models import tiny_llama
+
+if TYPE_CHECKING:
+    import torch
 
 TRAINING = TrainingConfig(learning_rate=2e-4, epochs=2, batch_size=6, max_length=160, pack_length=200, seed=3)
 LAYERS = (0, 2)
@@ -38,7 +38,7 @@ PAIRS, TOO_LONG = 22, 2
 STEPS = 8
 MARKER = 123.0
 ROOT = Path(__file__).parents[2]
-WAIT_S = 120.0
+WAIT_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Inputs:
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -95,12 +95,15 @@ def make(
 @dataclass(frozen=True)
 class Plain:
     losses: list[float]
-    weights: dict[str, torch.Tensor]
+    weights: dict[str, "torch.Tensor"]
 
 
 @pytest.fixture(scope="module")
-def plain(inputs):
+def plain(inputs: Inputs) -> Plain:
     """The same training in one process, one pair at a time, without packing, Ray or DeepSpeed."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     folder = inputs.folder / "model"
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     weights = {name: weight for name, weight in model.named_parameters() if name in TENSORS}
@@ -113,8 +116,9 @@ def plain(inputs):
         for index in batch(step, len(pairs), TRAINING.batch_size, TRAINING.seed):
             source = pairs[index].source
             prompt = f"Translate this from [German] to [English]:\n[German]: {source}\n[English]:"
-            tokens = [*tokenizer(f"{prompt} {pairs[index].english}")["input_ids"], tokenizer.eos_token_id]
-            texts.append((torch.tensor(tokens), len(tokenizer(prompt)["input_ids"])))
+            text = tokenizer(f"{prompt} {pairs[index].english}")["input_ids"]
+            start = len(tokenizer(prompt)["input_ids"])
+            texts.append((torch.tensor([*text, tokenizer.eos_token_id]), start))
         total = sum(len(tokens) - start for tokens, start in texts)
         optimizer.zero_grad()
         loss = 0.0
@@ -131,6 +135,9 @@ def plain(inputs):
 
 
 def assert_equal_to(plain: Plain, artifact: Artifact[TrainResult], losses: list[float]) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     assert losses == pytest.approx(plain.losses, abs=1e-5)
     weights = load_file(artifact.file(TRAINED_FILE))
     assert sorted(weights) == sorted(TENSORS)
@@ -139,11 +146,11 @@ def assert_equal_to(plain: Plain, artifact: Artifact[TrainResult], losses: list[
 
 
 @pytest.fixture(scope="module")
-def undisturbed(ray_cluster, inputs):
+def undisturbed(ray_cluster: LocalRay, inputs: Inputs) -> Artifact[TrainResult]:
     return make(inputs, "undisturbed", workers=2)
 
 
-def test_two_workers_train_as_one_plain_process_does(undisturbed, plain):
+def test_two_workers_train_as_one_plain_process_does(undisturbed: Artifact[TrainResult], plain: Plain) -> None:
     losses = read_losses(undisturbed)
     assert_equal_to(plain, undisturbed, [loss.loss for loss in losses])
     assert [loss.step for loss in losses] == list(range(1, STEPS + 1))
@@ -154,7 +161,12 @@ def test_two_workers_train_as_one_plain_process_does(undisturbed, plain):
     assert result.final_loss == losses[-1].loss
 
 
-def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(undisturbed, inputs):
+def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(
+    undisturbed: Artifact[TrainResult], inputs: Inputs
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     model = replace(inputs.model, trained=undisturbed)
     tuned = AutoModelForCausalLM.from_pretrained(place(model, inputs.folder / "cache")).state_dict()
     base = AutoModelForCausalLM.from_pretrained(inputs.model.base).state_dict()
@@ -166,7 +178,9 @@ def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(undisturbed, inpu
     assert undisturbed.result.trained_share == pytest.approx(trained / everything)
 
 
-def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(ray_cluster, inputs, plain):
+def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(
+    ray_cluster: LocalRay, inputs: Inputs, plain: Plain
+) -> None:
     """One worker until the driver is killed, then two, of which one is killed: still the plain process's training."""
     home = inputs.folder / "disturbed" / "artifacts" / "train" / inputs.step(ExecutionConfig()).fingerprint
     scratch = home / "scratch" / "train"
@@ -201,7 +215,7 @@ def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(ray_cluster, 
     assert_equal_to(plain, artifact, [plain.losses[0], *losses[1:]])
 
 
-def test_a_training_that_diverges_says_at_which_step(ray_cluster, inputs):
+def test_a_training_that_diverges_says_at_which_step(ray_cluster: LocalRay, inputs: Inputs) -> None:
     training = TRAINING.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(InputError, match=r"diverged at step 2: .* training\.learning_rate"):
         make(inputs, "diverging", workers=1, training=training)
@@ -218,7 +232,7 @@ def checkpoint(scratch: Path) -> Path | None:
 
 def step_of(folder: Path) -> int:
     try:
-        return int(json.loads((folder / PROGRESS_FILE).read_text())["step"])
+        return int(json.loads((folder / "progress.json").read_text())["step"])
     except FileNotFoundError:  # a newer one has taken its place
         return 0
 
@@ -227,16 +241,18 @@ def mark(scratch: Path) -> int:
     """Change the first loss in the last checkpoint's history; returns the number of steps it has done."""
     folder = checkpoint(scratch)
     assert folder is not None
-    progress = json.loads((folder / PROGRESS_FILE).read_text())
+    progress = json.loads((folder / "progress.json").read_text())
     progress["losses"][0]["loss"] = MARKER
-    (folder / PROGRESS_FILE).write_text(json.dumps(progress))
+    (folder / "progress.json").write_text(json.dumps(progress))
     return int(progress["step"])
 
 
 def training_workers() -> list[int]:
     """Process ids of this cluster's training workers."""
+    from ray.util.state import list_actors
+
     actors = list_actors(filters=[("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")])
-    return [actor.pid for actor in actors]
+    return [actor.pid for actor in actors if actor.pid]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

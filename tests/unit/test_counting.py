@@ -57,8 +57,8 @@ def test_only_tokens_of_the_question_are_counted(llama: Path) -> None:
     tokenizer = load_tokenizer(llama)
     for question in questions(3):
         (one,) = encode([question], PromptsConfig(), tokenizer)
-        assert tokenizer.decode(one.tokens[one.start : one.end]) == question.question
-        assert tokenizer.decode(one.tokens[: one.start]).endswith("### Instruction:\n")
+        assert tokenizer.decode(list(one.tokens[one.start : one.end])) == question.question
+        assert str(tokenizer.decode(list(one.tokens[: one.start]))).endswith("### Instruction:\n")
 
 
 def test_a_question_without_tokens_is_an_error(llama: Path) -> None:

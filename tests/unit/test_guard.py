@@ -19,7 +19,7 @@ child = subprocess.Popen(["sleep", "300"])
 orphan = subprocess.run(
     [sys.executable, "-c",
      "import subprocess; print(subprocess.Popen(['sleep', '300'], start_new_session=True, stdout=-3).pid)"],
-    capture_output=True, text=True).stdout.strip()
+    stdout=subprocess.PIPE, text=True).stdout.strip()
 print(child.pid, orphan, flush=True)
 time.sleep(float(sys.argv[1]))
 """
@@ -61,6 +61,14 @@ def test_all_descendants_and_the_folder_are_gone(
     end(process)
     process.wait(timeout=20)
     assert [each for each in family if each.is_running()] == []
+    assert not folder.exists()
+
+
+def test_a_command_that_leaves_no_process_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    process = subprocess.Popen([sys.executable, guard.__file__, str(folder), "true"], stdin=subprocess.PIPE)
+    assert process.wait(timeout=20) == 0
     assert not folder.exists()
 
 

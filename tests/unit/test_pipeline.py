@@ -169,7 +169,7 @@ def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None
     directory.start()
     done = run(stages(2, []), storage, context, directory.add)
     directory.check(plan(stages(5, []), storage))  # not finished: free to change
-    directory.finish(Product(value=1), done["two"].file("value.txt"))
+    directory.finish(done["two"].file("value.txt"), lambda page: Product(value=1))
     directory.check(plan(stages(2, []), storage))
     with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
         directory.check(plan(stages(5, []), storage))

@@ -162,5 +162,5 @@ def test_english_alone_and_a_benchmark_without_it_have_a_headline_too() -> None:
     without = benchmark(languages=LANGUAGES[:-1])
     assert [row.name for row in without.averages] == ["average without English"]
     table = accuracy_table(findings(benchmarks=(alone, without)))
-    assert re.search(r"^en +97.0 .* 100.0  101.5$|^en +97.0 .* 100.0 +100.0$", table, re.MULTILINE)
+    assert re.search(r"^en +97.0 .* 100.0 +100.0$", table, re.MULTILINE)
     assert re.search(r"^sw .* -\s+-$", table, re.MULTILINE)

@@ -73,7 +73,7 @@ def test_report_is_made_from_artifacts_and_found_again(tmp_path: Path, limit: in
     html = made.file(made.result.page).read_text(encoding="utf-8")
     text = Page(html).text
     assert all(artifact.fingerprint in text for artifact in artifacts.values())
-    assert "SLAM on models/tiny" in text
+    assert "SLAM on tiny" in text
     assert ("Smoke run on the first 7 " in text) == (limit == 7)
     assert "average without English: +" in made.result.table
     assert [file.name for file in made.file(".").iterdir()] == ["index.html"]

@@ -1,0 +1,56 @@
+# make demo        SLAM on the embedded default: sets up, starts a local Ray, submits the job, prints the report's path
+# make test        sets up, then the tests (unit, and one of everything through Ray)
+# make test-full   the long tests
+# make lint        ruff, mypy, import-linter
+# make venv        only sets up, in .venv; again when pyproject.toml or constraints.txt changes
+
+SHELL := bash
+BIN := .venv/bin
+UV := .venv/bootstrap/bin/uv
+STAMP := .venv/installed
+
+# Without a GPU torch comes as its CPU build: from PIP_FIND_LINKS where that is set, else from PyTorch's own index.
+ifneq ($(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep GPU),)
+EXTRA := gpu
+TORCH :=
+else
+EXTRA := cpu
+TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
+endif
+
+.PHONY: demo test test-full lint venv
+.DEFAULT_GOAL := demo
+
+demo: $(STAMP)
+	@$(BIN)/python jobs/submit_local.py -- python jobs/run_slam.py demo
+
+test: $(STAMP)
+	$(BIN)/pytest tests/unit tests/ray
+
+test-full: $(STAMP)
+	$(BIN)/pytest tests/full
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt | $(UV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python .venv/bootstrap/bin/python .venv
+	@echo "installing slam_ray with the extras $(EXTRA), dev into .venv"
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt $(TORCH) -e '.[$(EXTRA),dev]'
+	@touch $@
+
+$(UV):
+	@test "$$(uname -sm)" = "Linux x86_64" || { echo "slam_ray runs on Linux x86-64; this is $$(uname -sm)"; exit 2; }
+	@for name in python3.11 python3.12 python3; do \
+	    if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
+	        $$name -m venv .venv/bootstrap \
+	            || { echo "$$name cannot make virtual environments: install its venv package (python3-venv)"; exit 2; }; \
+	        exec .venv/bootstrap/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv; \
+	    fi; \
+	done; \
+	echo "no Python 3.11 or 3.12 on the PATH: install one (python3.11, python3.12 or python3 must start it)"; exit 2

@@ -1,0 +1,79 @@
+"""The files of a prepared corpus: Parquet, a column for each field of its records."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from slam_ray.corpora.cleaning import Dropped, Loss
+from slam_ray.corpora.formats.own import Record
+from slam_ray.corpora.records import Pair, Problem, Question
+from slam_ray.pipeline.step import Artifact
+
+CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE = "corpus.parquet", "dropped.parquet", "held_out.parquet"
+
+
+class Prepared(BaseModel):
+    """What a corpus holds.
+
+    Attributes:
+        records: by language; the keys are its languages, in order.
+        left_out: records of the sources that it does not hold.
+        repeated: how often published sources held a record again; not counted in `left_out`.
+        losses: what cleaning left out, by rule and language.
+    """
+
+    records: dict[str, int]
+    left_out: int
+    repeated: int = 0
+    losses: list[Loss] = []
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Its languages, English first where it is present."""
+        return tuple(self.records)
+
+
+def read_questions(artifact: Artifact[Prepared]) -> list[Question]:
+    """The questions of a prepared corpus, language by language, ids in the same order in each."""
+    return [Question(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+
+
+def read_pairs(artifact: Artifact[Prepared]) -> list[Pair]:
+    """The pairs of a prepared corpus."""
+    return [Pair(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+
+
+def read_held_out(artifact: Artifact[Prepared]) -> list[Pair]:
+    """The cleaned pairs of the problems that a prepared corpus of pairs keeps for choosing settings."""
+    return [Pair(**row) for row in _rows(artifact.file(HELD_OUT_FILE))]
+
+
+def read_dropped(artifact: Artifact[Prepared]) -> list[Dropped]:
+    """The pairs that cleaning left out of a prepared corpus of pairs, each with the rule that it broke."""
+    return [Dropped(row.pop("rule"), Pair(**row)) for row in _rows(artifact.file(DROPPED_FILE))]
+
+
+def read_problems(artifact: Artifact[Prepared]) -> list[Problem]:
+    """The problems of a prepared benchmark."""
+    return [Problem(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+
+
+def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Sequence[str]) -> None:
+    """Write records, with `more` columns beside theirs."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {field.name: [getattr(record, field.name) for record in records] for field in fields(kind)}
+    types = {field.name: pa.float64() if field.type in (float, "float") else pa.string() for field in fields(kind)}
+    schema = pa.schema([*types.items(), *((name, pa.string()) for name in more)])
+    pq.write_table(pa.table({**columns, **more}, schema=schema), file)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(file).to_pylist()
+    return rows

@@ -1,0 +1,155 @@
+"""Cleaning of translation pairs (section 4.1): which rule leaves which pair out, and how many each language loses.
+
+The paper filters its pairs but does not say how; these rules are ours. A pair falls under the first that it breaks.
+"""
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from slam_ray.config import CleaningConfig
+from slam_ray.corpora.formats.layout import normalised
+from slam_ray.corpora.languages import LANGUAGES, script_share
+from slam_ray.corpora.numbers import lost_numbers
+from slam_ray.corpora.records import Pair
+
+SHOWN, SHOWN_CHARACTERS = 3, 160
+CHARACTERS_OF_A_WORD = 3  # in a language without spaces, generously
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A pair that was left out, and the rule that it broke."""
+
+    rule: str
+    pair: Pair
+
+
+class Example(BaseModel):
+    """A pair that was left out; its texts are cut for show."""
+
+    id: str
+    source: str
+    english: str
+
+
+class Loss(BaseModel):
+    """What a rule left out in a language."""
+
+    rule: str
+    language: str
+    pairs: int
+    examples: list[Example]
+
+
+def clean(pairs: Sequence[Pair], cleaning: CleaningConfig) -> tuple[list[Pair], list[Dropped]]:
+    """Split pairs into those kept and those left out, both in their order."""
+    ratios = _median_ratios(pairs)
+    rules = [(name, breaks) for name, breaks in RULES.items() if getattr(cleaning, name)]
+    kept, dropped = [], []
+    for pair in pairs:
+        broken = next((name for name, breaks in rules if breaks(pair, cleaning, ratios[pair.language])), None)
+        if broken is None:
+            kept.append(pair)
+        else:
+            dropped.append(Dropped(broken, pair))
+    return kept, dropped
+
+
+def losses(dropped: Sequence[Dropped]) -> list[Loss]:
+    """By rule and language, with a few examples each."""
+    found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for drop in dropped:
+        found[drop.rule, drop.pair.language].append(drop.pair)
+    return [
+        Loss(rule=rule, language=language, pairs=len(pairs), examples=[_example(pair) for pair in pairs[:SHOWN]])
+        for rule in RULES
+        for language, pairs in ((code, found[rule, code]) for code in LANGUAGES if (rule, code) in found)
+    ]
+
+
+def table(records: Mapping[str, int], found: Sequence[Loss]) -> str:
+    """Rules by languages in plain text, with an example of each cell, for a log.
+
+    Args:
+        records: pairs kept, by language.
+        found: what was left out.
+    """
+    counts = {(loss.rule, loss.language): loss.pairs for loss in found}
+    total = {code: kept + sum(loss.pairs for loss in found if loss.language == code) for code, kept in records.items()}
+    rows = [["left out", *records, "all"]]
+    for rule in dict.fromkeys(loss.rule for loss in found):
+        numbers = [counts.get((rule, code), 0) for code in records]
+        rows.append([rule.replace("_", " "), *map(str, numbers), str(sum(numbers))])
+    shares = [*((records[code], total[code]) for code in records), (sum(records.values()), sum(total.values()))]
+    rows.append(["kept, %", *(f"{100 * kept / of:.1f}" if of else "-" for kept, of in shares)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+    for loss in found:
+        example = loss.examples[0]
+        lines.append(f"e.g. {loss.rule} {loss.language} {example.id}: {example.source!r} for {example.english!r}")
+    return "\n".join(lines)
+
+
+def _untranslated(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+    return normalised(pair.source) == normalised(pair.english)
+
+
+def _wrong_script(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+    return script_share(pair.language, pair.source) < cleaning.least_script_share
+
+
+def _length_ratio(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+    factor = len(pair.source) / len(pair.english) / ratio
+    return not 1 / cleaning.most_length_factor <= factor <= cleaning.most_length_factor
+
+
+def _loops(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+    length, most = cleaning.loop_words, cleaning.most_repeats
+    if LANGUAGES[pair.language].spaced:
+        repeats = _repeats(pair.source.split(), length, most)
+    else:
+        repeats = _repeats(pair.source, length * CHARACTERS_OF_A_WORD, most)
+    return max(repeats, _repeats(pair.english.split(), length, most)) > most
+
+
+def _repeats(words: Sequence[str], length: int, most: int) -> int:
+    """How often the most frequent run of so many words occurs."""
+    if max(Counter(words).values(), default=0) <= most:  # no run is more frequent than each of its words
+        return 0
+    runs = Counter(tuple(words[start : start + length]) for start in range(len(words) - length + 1))
+    return max(runs.values(), default=0)
+
+
+def _lost_numbers(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+    return lost_numbers(pair.source, pair.english) > cleaning.most_lost_numbers
+
+
+# By the name of their switch in `CleaningConfig`, in the order in which they are asked.
+RULES: dict[str, Callable[[Pair, CleaningConfig, float], bool]] = {
+    "untranslated": _untranslated,
+    "wrong_script": _wrong_script,
+    "length_ratio": _length_ratio,
+    "loops": _loops,
+    "lost_numbers": _lost_numbers,
+}
+
+
+def _median_ratios(pairs: Sequence[Pair]) -> dict[str, float]:
+    ratios = defaultdict(list)
+    for pair in pairs:
+        ratios[pair.language].append(len(pair.source) / len(pair.english))
+    return {language: statistics.median(values) for language, values in ratios.items()}
+
+
+def _example(pair: Pair) -> Example:
+    source, english = (
+        text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…" for text in (pair.source, pair.english)
+    )
+    return Example(id=pair.id, source=source, english=english)

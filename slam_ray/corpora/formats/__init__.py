@@ -1,0 +1,17 @@
+"""The layouts that corpora come in, by the name that the configuration gives them (`format`).
+
+A new one is a module like the others here, with its files (or subsets on the Hub) and its readers, and a line below.
+"""
+
+from slam_ray.corpora.formats import gsm8k, mgsm, mgsm8kinstruct, msvamp, own, parallel, qalign, xcsqa
+
+FORMATS = {
+    "records": own.FORMAT,
+    "gsm8k": gsm8k.FORMAT,
+    "mgsm": mgsm.FORMAT,
+    "mgsm8kinstruct": mgsm8kinstruct.FORMAT,
+    "msvamp": msvamp.FORMAT,
+    "parallel": parallel.FORMAT,
+    "qalign": qalign.FORMAT,
+    "xcsqa": xcsqa.FORMAT,
+}

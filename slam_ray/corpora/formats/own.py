@@ -1,0 +1,115 @@
+"""One's own records: JSON Lines, Parquet, TSV, CSV or a dataset of the Hub, with the keys of records.py as columns.
+
+Columns with other names are mapped by `columns`, what is the same for all rows is given by `values`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from slam_ray.config import InputError, SourceConfig, nearest
+from slam_ray.corpora.formats.layout import Format, Parts, Reader, gold
+from slam_ray.corpora.records import Pair, Problem, Question
+from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
+
+Record = TypeVar("Record", Question, Pair, Problem)
+ROW_NUMBER = "#"
+
+
+def _files(path: Path, split: str) -> dict[str, Path]:
+    """The file, or all tables in a folder in the order of their names; called by their endings, not by their names."""
+    if not path.is_dir():
+        return {path.suffix: path}
+    tables = [file for file in sorted(path.iterdir()) if file.suffix in BY_SUFFIX]
+    return {f"{index}{file.suffix}": file for index, file in enumerate(tables)}
+
+
+def _reader(kind: type[Record]) -> Reader:
+    def read(parts: Parts, source: SourceConfig) -> Iterator[Record]:
+        keys = _types(kind)
+        for key in {**source.columns, **source.values}:
+            if key not in keys:
+                raise InputError(f"{source.path or source.hub}: columns or values for {key!r}: {nearest(key, keys)}")
+        seen: dict[tuple[str, ...], tuple[str, int]] = {}
+        for part in parts.values():
+            for number, row in part.rows():
+                where = f"{part.label}:{number}"
+                values = {key: _found(key, source, {**row, ROW_NUMBER: str(number)}, where) for key in keys}
+                record = _record(kind, values if part.typed else _as_typed(values, where), where)
+                before = seen.setdefault(identity(record), (part.label, number))
+                if before != (part.label, number):
+                    place = f"line {before[1]}" if before[0] == part.label else f"{before[0]}:{before[1]}"
+                    raise InputError(f"{where}: repeats {' '.join(identity(record))} of {place}; give each its own id")
+                yield record
+
+    return read
+
+
+def identity(record: Question | Pair | Problem) -> tuple[str, ...]:
+    """What no two records of a corpus share."""
+    return (record.id, record.language, record.kind) if isinstance(record, Pair) else (record.id, record.language)
+
+
+@cache
+def _types(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _found(key: str, source: SourceConfig, row: Mapping[str, Any], where: str) -> Any:
+    if key in source.values:
+        return source.values[key]
+    column = source.columns.get(key, key)
+    if column in row:
+        return row[column]
+    value: Any = row
+    for name in column.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            there = ", ".join(name for name in row if name != ROW_NUMBER)
+            raise InputError(
+                f"{where}: no key {column!r}" + (f" for {key}" if column != key else "") + f"; it has {there}"
+            )
+        value = value[name]
+    return value
+
+
+def _as_typed(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Where a table does not tell numbers from texts: ids as texts, answers as numbers."""
+    id_, answer = values["id"], values.get("answer")
+    typed: dict[str, Any] = {"id": str(id_) if isinstance(id_, int) else id_}
+    if isinstance(answer, str):
+        typed["answer"] = gold(answer, where)
+    return {**values, **typed}
+
+
+def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
+    return kind(**{name: _value(values[name], type_, f"{where}: {name}") for name, type_ in _types(kind).items()})
+
+
+def _value(value: Any, kind: Any, where: str) -> Any:
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not abs(value) < float("inf"):
+            raise InputError(f"{where} must be a number, got {value!r}")
+        return float(value)
+    choices = get_args(kind)
+    if choices and value not in choices:
+        raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where} must be a text that is not empty, got {value!r}")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
+    return value
+
+
+FORMAT = Format(
+    layout="table (JSON Lines, Parquet, TSV, CSV)",
+    split="train",
+    files=_files,
+    parse=by_suffix,
+    subsets={},
+    readers={kind: _reader(kind) for kind in (Question, Pair, Problem)},
+    own=True,
+)

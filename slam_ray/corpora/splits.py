@@ -1,0 +1,33 @@
+"""Splits by problem: an order of ids that is the same in every language, and what follows from it.
+
+All languages, the question and the answer of a problem share its id, so they stay on one side of every split.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from slam_ray.corpora.records import Pair
+
+
+def position(id_: str, seed: int) -> float:
+    """A number in [0, 1) that an id always has under a seed, spread evenly over the ids."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {id_}".encode()).digest()[:7]) / 2**56
+
+
+def held_out(ids: Iterable[str], share: float, seed: int) -> set[str]:
+    """The ids that are kept for choosing settings: about `share` of them, and an id always or never under a seed."""
+    return {id_ for id_ in ids if position(id_, seed) < share}
+
+
+def balanced(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """As many pairs of every language as of the smallest, the same problems where they are there; in their order."""
+    least = min(Counter(pair.language for pair in pairs).values(), default=0)
+    order = sorted(range(len(pairs)), key=lambda index: (position(pairs[index].id, seed), pairs[index].kind))
+    taken: Counter[str] = Counter()
+    kept = []
+    for index in order:
+        if taken[pairs[index].language] < least:
+            taken[pairs[index].language] += 1
+            kept.append(index)
+    return [pairs[index] for index in sorted(kept)]

@@ -1,0 +1,182 @@
+"""Real vLLM engines in Ray actors against transformers, under kills, and over a resumed attempt."""
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slam_ray.config import CorporaConfig, EvaluationConfig, ExecutionConfig, ModelConfig, PromptsConfig, RunConfig
+from slam_ray.corpora import Problem, problems_step
+from slam_ray.evaluation import compare_step, generate_step, read_responses, score_step
+from slam_ray.evaluation import pool as pool_module
+from slam_ray.evaluation.engine import Completion, Request
+from slam_ray.evaluation.pool import EnginePool
+from slam_ray.evaluation.responses import FinishedRows, Response
+from slam_ray.models.loading import load_model
+from slam_ray.models.placing import place
+from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.resources import Workers
+from slam_ray.pipeline.step import Artifact
+from slam_ray.pipeline.storage import Storage
+from tests.models import tiny_llama
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+DTYPE = "float32"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluation")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> ModelRef:
+    return base_model(str(tiny_llama(folder / "base")))
+
+
+@pytest.fixture(scope="module")
+def tuned(folder: Path, base: ModelRef) -> ModelRef:
+    """The base with other weights in one layer's up and down projections."""
+    import torch
+    from safetensors.torch import save_file
+
+    names = [base.family.parameter(1, projection) for projection in ("up", "down")]
+    state = load_model(base.base, DTYPE).state_dict()
+    generator = torch.Generator().manual_seed(1)
+    trained = {name: torch.randn(state[name].shape, generator=generator) for name in names}
+    (folder / "trained").mkdir()
+    save_file(trained, folder / "trained" / TRAINED_FILE)
+    return ModelRef(base.base, base.manifest, Artifact("train", "0" * 20, folder / "trained"))
+
+
+@pytest.fixture(scope="module")
+def context(ray_cluster: object, folder: Path) -> Iterator[Context]:
+    """Holds one pool of two engines for all tests: starting one takes long."""
+    with Context(ExecutionConfig(engines=2, model_cache=str(folder / "cache"))) as context:
+        yield context
+
+
+@pytest.fixture
+def pool(context: Context, folder: Path) -> EnginePool:
+    workers = context.workers("engines")
+    return context.hold("engines", lambda: EnginePool(workers, folder / "cache"))
+
+
+def prompts(count: int) -> list[tuple[int, ...]]:
+    """Prompts of different lengths and contents, behind one BOS."""
+    return [(0, *(3 + (7 * key + 13 * place * place) % 256 for place in range(5 + key % 40))) for key in range(count)]
+
+
+def requests(count: int, max_new_tokens: int) -> list[Request]:
+    return [Request(key, prompt, max_new_tokens) for key, prompt in enumerate(prompts(count))]
+
+
+def plain_greedy(model: ModelRef, cache: Path, count: int, max_new_tokens: int) -> list[tuple[int, ...]]:
+    """What a fresh transformers model continues each prompt with, one at a time."""
+    import torch
+
+    reference = load_model(place(model, cache), DTYPE)
+    answers = []
+    for prompt in prompts(count):
+        ids = torch.tensor([prompt])
+        output = reference.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new_tokens, do_sample=False
+        )
+        answers.append(tuple(output[0, len(prompt) :].tolist()))
+    return answers
+
+
+def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_ones_again(
+    pool: EnginePool, base: ModelRef, tuned: ModelRef, folder: Path
+) -> None:
+    expected = {model.fingerprint: plain_greedy(model, folder / "cache", 24, 16) for model in (base, tuned)}
+    assert expected[base.fingerprint] != expected[tuned.fingerprint]
+    for model in (base, tuned, base):
+        found = {item.key: item for part in pool.generate(model, DTYPE, requests(24, 16)) for item in part}
+        assert [found[key].tokens for key in range(24)] == expected[model.fingerprint]
+        for item in found.values():
+            ended = item.tokens[-1] == 1
+            assert item.finish == ("stop" if ended else "length")
+
+
+def test_rows_of_a_killed_engine_are_asked_again(
+    pool: EnginePool, base: ModelRef, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = requests(600, 48)
+    found: list[Completion] = []
+    victim = None
+    for completions in pool.generate(base, DTYPE, asked):
+        found += completions
+        if victim is None:
+            victim = pool.processes[0]
+            os.kill(victim, signal.SIGKILL)
+    assert Counter(item.key for item in found) == Counter(request.key for request in asked)
+    assert not psutil.pid_exists(victim)
+    assert f"engine in process {victim} lost" in capfd.readouterr().out
+
+
+def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
+    context: Context, pool: EnginePool, base: ModelRef, tuned: ModelRef, folder: Path
+) -> None:
+    asked = [
+        Problem(f"p{number}", language, question, float(number))
+        for number in range(6)
+        for language, question in (("en", f"What is {number} and nothing?"), ("th", f"{number} กับศูนย์เป็นเท่าไร"))
+    ]
+    file = folder / "problems.jsonl"
+    file.write_text("".join(json.dumps(problem.__dict__) + "\n" for problem in asked), encoding="utf-8")
+    run = RunConfig(
+        name="t",
+        storage=str(folder / "storage"),
+        model=ModelConfig(path=str(base.base), dtype=DTYPE),
+        corpora=CorporaConfig(questions=str(file), pairs=str(file), benchmarks={"b": str(file)}),
+    )
+    storage = Storage(folder / "storage")
+    problems = storage.make(problems_step(run, "b"), context)
+    steps = [
+        generate_step(
+            EvaluationConfig(max_new_tokens=24), PromptsConfig(reasoning="Q: {query}\nA:"), DTYPE, problems, model,
+            context.execution,
+        )
+        for model in (base, tuned)
+    ]  # fmt: skip
+    scratch = storage.root / "artifacts" / "generate" / steps[0].fingerprint / "scratch"
+    scratch.mkdir(parents=True)
+    kept = [Response(f"p{number}", "th", "?", f"คำตอบคือ {number}", "stop", 9) for number in range(3)]
+    FinishedRows(scratch, "killed").add(kept)
+    with (scratch / "killed.jsonl").open("a") as torn:
+        torn.write('{"id": "p3", "lang')
+
+    engines = set(pool.processes)
+    made = [storage.make(step, context) for step in steps]
+
+    assert engines <= set(pool.processes), "the engines stay up from step to step"
+    responses = read_responses(made[0])
+    assert [(row.language, row.id) for row in responses] == sorted((row.language, row.id) for row in asked)
+    assert [row for row in responses if row.prompt == "?"] == kept
+    new = next(row for row in responses if row.id == "p5" and row.language == "en")
+    assert new.prompt == "Q: What is 5 and nothing?\nA:"
+    assert new.tokens == 24 or new.finish == "stop"
+    before, after = (storage.make(score_step(problems, artifact), context) for artifact in made)
+    assert before.result.extractors["strict"].languages["th"].accuracy >= 50
+    comparison = storage.make(compare_step(before, after), context)
+    change = comparison.result.extractors["strict"].languages["th"]
+    accuracy = [item.result.extractors["strict"].languages["th"].accuracy for item in (before, after)]
+    assert change.difference == pytest.approx(accuracy[1] - accuracy[0])
+
+
+def test_engines_without_a_place_say_what_they_want(
+    base: ModelRef, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "PLACE_TIMEOUT_S", 1.0)
+    with (
+        EnginePool(Workers("engines", 1, cpus=64, gpus=0), folder / "cache") as pool,
+        pytest.raises(RuntimeError, match="no engine found a place in 1 s: each wants 64 CPU"),
+    ):
+        list(pool.generate(base, DTYPE, requests(1, 1)))

@@ -1,0 +1,66 @@
+"""The shipped tokenizer keeps words whole, digits apart, and the borders of the question recoverable."""
+
+import json
+import re
+
+import pytest
+
+from slam_ray.config import PromptsConfig
+from slam_ray.corpora.prompts import question_span, reasoning_prompt, translation_prompt
+from slam_ray.demo.grammar import UNSPACED, marked_words, question, solution
+from slam_ray.demo.make_data import DATA, distinct
+from slam_ray.models.loading import load_tokenizer
+
+MODELS = DATA.parent / "models"
+
+
+@pytest.fixture(scope="module")
+def tokenizer():  # type: ignore[no-untyped-def]
+    return load_tokenizer(MODELS / "base")
+
+
+@pytest.fixture(scope="module")
+def dev() -> list[tuple[str, str]]:
+    lines = (DATA / "dev.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(record["language"], record["question"]) for record in map(json.loads, lines)]
+
+
+def test_one_beginning_of_text_and_the_text_comes_back(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+    for _, text in dev:
+        ids = tokenizer(text).input_ids
+        assert ids.count(tokenizer.bos_token_id) == 1 and ids[0] == tokenizer.bos_token_id
+        assert tokenizer.decode(ids, skip_special_tokens=True) == text
+
+
+def test_the_question_inside_its_prompt_is_exactly_some_tokens(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+    prompts = PromptsConfig()
+    for _, text in dev:
+        encoded = tokenizer(reasoning_prompt(prompts, text), return_offsets_mapping=True)
+        start, end = question_span(prompts, text)
+        inside = [
+            index for index, (left, right) in enumerate(encoded.offset_mapping) if left >= start and right <= end > left
+        ]
+        inside = [index for index in inside if encoded.offset_mapping[index][1] > start]
+        assert inside == list(range(2, len(encoded.input_ids) - 1))
+        assert [encoded.input_ids[index] for index in inside] == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_translation_prompts_are_two_tokens_around_the_source(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+    for language, text in dev:
+        if language != "en":
+            ids = tokenizer(translation_prompt(PromptsConfig(), language, text)).input_ids
+            assert ids[2:-1] == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_digits_stand_alone(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    tokens = [tokenizer.decode(index) for index in tokenizer("12+5=17, 38個", add_special_tokens=False).input_ids]
+    assert tokens[:7] == ["1", "2", "+", "5", "=", "1", "7"]
+    assert tokens[-3:] == ["3", "8", "個"]
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_words_of_unspaced_scripts_are_single_tokens(tokenizer, language: str) -> None:  # type: ignore[no-untyped-def]
+    for problem in distinct("dev", 60):
+        texts = question(problem, language), solution(problem, language)
+        pieces = [tokenizer.decode(index).strip() for text in texts for index in tokenizer(text).input_ids[1:]]
+        assert [piece for piece in pieces if re.search(r"[^\W\d]", piece)] == marked_words(problem, language)

@@ -1,0 +1,135 @@
+"""Scores, PCR and comparison on small cases worked out by hand; rows that survive a killed attempt."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from slam_ray.config import InputError
+from slam_ray.corpora import Problem
+from slam_ray.evaluation.accuracy import pcr
+from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
+from slam_ray.evaluation.generation import check_lengths
+from slam_ray.evaluation.responses import Finish, FinishedRows, Response
+from slam_ray.evaluation.scoring import SCORE_VERSION, score_responses
+from slam_ray.models.reference import ModelRef
+
+
+def row(id_: str, language: str, text: str, finish: Finish = "stop") -> Response:
+    return Response(id_, language, "prompt", text, finish, 3)
+
+
+PROBLEMS = [
+    Problem("a", "en", "?", 18), Problem("b", "en", "?", -10), Problem("c", "en", "?", 0), Problem("d", "en", "?", 2.5),
+    Problem("a", "de", "?", 18), Problem("b", "de", "?", -10), Problem("c", "de", "?", 0), Problem("d", "de", "?", 2.5),
+]  # fmt: skip
+RESPONSES = [
+    row("a", "en", "9 + 9 = 18. The answer is 18."),
+    row("b", "en", "The answer is -10."),
+    row("c", "en", "I do not know.", "length"),
+    row("d", "en", "The answer is 2.5."),
+    row("a", "de", "Die Antwort ist 18. Sie hat 3 Hunde."),
+    row("b", "de", "Die Antwort lautet −10."),
+    row("c", "de", "Die Antwort ist 0."),
+    row("d", "de", "Es sind 2,5 kg.", "length"),
+]
+
+
+def test_scores_by_both_extractors() -> None:
+    scores, marks = score_responses(PROBLEMS, RESPONSES)
+    last, strict = scores.extractors["last-number"], scores.extractors["strict"]
+    assert scores.headline is last
+    assert {code: item.accuracy for code, item in last.languages.items()} == {"en": 50, "de": 25}
+    assert {code: item.accuracy for code, item in strict.languages.items()} == {"en": 75, "de": 100}
+    assert (last.avg, last.avg_non_en, strict.avg_non_en) == (37.5, 25, 100)
+    assert scores.cut == {"en": 25, "de": 25}
+    assert last.languages["de"].pcr == 0
+    assert strict.languages["de"].pcr == 100
+    assert strict.languages["en"].pcr == 100
+    assert all(item.n == 4 and item.low < item.accuracy <= item.high for item in strict.languages.values())
+    assert [mark.number for mark in marks if mark.id == "c" and mark.language == "en"] == [None, None]
+
+
+def test_scores_without_english_have_no_pcr() -> None:
+    problems, responses = PROBLEMS[4:], RESPONSES[4:]
+    scores, _ = score_responses(problems, responses)
+    assert scores.headline.languages["de"].pcr is None
+    assert scores.headline.avg == scores.headline.avg_non_en
+    english, _ = score_responses(PROBLEMS[:4], RESPONSES[:4])
+    assert english.headline.avg_non_en is None
+
+
+def test_scores_need_one_response_a_problem() -> None:
+    with pytest.raises(AssertionError):
+        score_responses(PROBLEMS, RESPONSES[:-1])
+    with pytest.raises(AssertionError):
+        score_responses(PROBLEMS, [*RESPONSES[:-1], RESPONSES[0]])
+
+
+def test_pcr_is_over_ids_in_both_languages() -> None:
+    english = {"a": True, "b": True, "c": False, "d": True}
+    assert pcr(english, {"a": True, "b": False, "c": True}) == 50
+    assert pcr({"a": False}, {"a": True}) is None
+
+
+def test_comparison_of_two_models() -> None:
+    _, before = score_responses(PROBLEMS, RESPONSES)
+    better = [*RESPONSES[:4], row("a", "de", "Die Antwort ist 18."), *RESPONSES[5:]]
+    _, after = score_responses(PROBLEMS, better)
+    change = compare(before, after, ("en", "de"), CompareConfig(samples=200)).extractors
+    german = change["last-number"].languages["de"]
+    assert (german.difference, german.gained, german.lost, german.p) == (25, 1, 0, 1)
+    assert change["last-number"].languages["en"].difference == 0
+    assert change["last-number"].avg.difference == 12.5
+    non_english = change["last-number"].avg_non_en
+    assert non_english is not None
+    assert non_english.low <= non_english.difference == 25 <= non_english.high
+    assert change["strict"].languages["de"].gained == 0
+
+
+def digest(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def test_score_is_what_it_was() -> None:
+    scores, marks = score_responses(PROBLEMS, RESPONSES)
+    expected = {1: "GOLDEN"}
+    assert digest(scores.model_dump_json(), *marks) == expected.get(SCORE_VERSION), (
+        "score gives another result for the same responses: raise SCORE_VERSION in slam_ray/evaluation/scoring.py"
+        " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
+    )
+
+
+def test_compare_is_what_it_was() -> None:
+    _, before = score_responses(PROBLEMS, RESPONSES)
+    _, after = score_responses(PROBLEMS, [*RESPONSES[:2], row("c", "en", "0"), *RESPONSES[3:]])
+    comparison = compare(before, after, ("en", "de"), CompareConfig(samples=1000))
+    expected = {1: "GOLDEN"}
+    assert digest(comparison.model_dump_json()) == expected.get(COMPARE_VERSION), (
+        "compare gives another result for the same marks: raise COMPARE_VERSION in slam_ray/evaluation/comparison.py"
+        " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
+    )
+
+
+def test_finished_rows_survive_a_torn_line(tmp_path: Path) -> None:
+    FinishedRows(tmp_path, "one").add([row("a", "th", "คำตอบคือ 5\nครับ"), row("b", "th", "6")])
+    with (tmp_path / "one.jsonl").open("ab") as torn:
+        torn.write('{"id": "c", "language": "th", "response": "คำ'.encode()[:-1])
+    kept = FinishedRows(tmp_path, "two")
+    assert [item.id for item in kept.earlier()] == ["a", "b"]
+    kept.add([row("c", "th", "7")])
+    assert list(FinishedRows(tmp_path, "three").earlier()) == [
+        row("a", "th", "คำตอบคือ 5\nครับ"),
+        row("b", "th", "6"),
+        row("c", "th", "7"),
+    ]
+
+
+def test_a_prompt_too_long_names_its_problem(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 100}))
+    model = ModelRef(tmp_path, ())
+    problems = [Problem("short", "en", "?", 1), Problem("long", "sw", "?", 1)]
+    check_lengths(problems, [10, 36], 64, model)
+    with pytest.raises(InputError, match=r"problem 'long' \(sw\): its prompt of 37 tokens and 64 new ones .* 100"):
+        check_lengths(problems, [10, 37], 64, model)

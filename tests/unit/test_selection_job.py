@@ -1,0 +1,55 @@
+"""jobs/select_layers.py: one JSON object in the last line; one `error:` line and exit code 2 for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.select_layers import main
+
+JOB = Path(__file__).parent.parent.parent / "jobs" / "select_layers.py"
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> Path:
+    """English and Swahili over ten tokens: layer 1 stands out before their overlap is highest in layer 2."""
+    activated = np.array([[[9, 7, 2, 0], [8, 8, 8, 0], [9, 9, 1, 1]], [[1, 0, 7, 0], [9, 3, 0, 0], [8, 8, 0, 8]]])
+    np.savez(tmp_path / "counts.npz", languages=["en", "sw"], activated=activated, tokens=[10, 10])
+    return tmp_path / "counts.npz"
+
+
+def test_it_selects_and_draws(counts: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(JOB), str(counts), "--theta-factor", "0.5", "--figures", str(tmp_path / "figures")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["k_end"], result["layers"], result["stability"]) == (2, [0, 1], [])
+    assert len(result["overlap"]["sw"]) == len(result["mean_overlap"]) == len(result["msd"]) == 3
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"activated_share.png", "overlap.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--theta-factor", "3"], "no layer is selected"),
+        (["--overlap", "dice"], "--overlap: Input should be 'jaccard', 'coverage' or 'english', got 'dice'"),
+        (["--neuron-share", "1.5"], "--neuron-share: Input should be less than 1"),
+        (["--max-layer-share", "0"], "--max-layer-share: Input should be greater than 0"),
+        (["--figures", __file__], "is no folder"),
+    ],
+)
+def test_bad_input_is_explained(
+    counts: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(counts), *arguments]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_missing_file_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none.npz")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/none.npz: not an .npz file")

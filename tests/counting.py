@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from slam_ray.config import CorporaConfig, ModelConfig, PromptsConfig, RunConfig
 from slam_ray.corpora import Question
+from slam_ray.models.families import Family
 
 LANGUAGES = ("en", "bn", "sw", "th")
 WORDS = {
@@ -44,24 +45,26 @@ def run_config(folder: Path, asked: list[Question]) -> RunConfig:
 
 
 def reference_counts(
-    model: Any, asked: list[Question], prompts: PromptsConfig, groups: int
+    model: Any, family: Family, asked: list[Question], prompts: PromptsConfig, groups: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Activated [groups, languages, layers, neurons] and tokens [groups, languages] of a model with one token a byte.
 
-    Each question runs alone, without padding; W_gate x > 0 is computed here from the input of the FFN.
+    Each question runs alone, without padding; W_gate x > 0 is computed here from the input of the projection.
     """
     import torch
 
     ids = sorted({question.id for question in asked}, key=lambda id_: hashlib.sha256(id_.encode()).hexdigest())
-    gates = [layer.mlp.gate_proj.weight for layer in model.model.layers]
-    activated = np.zeros((groups, len(LANGUAGES), len(gates), gates[0].shape[0]), dtype=np.int64)
-    tokens = np.zeros((groups, len(LANGUAGES)), dtype=np.int64)
     before, _ = prompts.reasoning.split("{query}")
     start = 1 + len(before.encode())  # after BOS
+    gate = family.projections.get("gate") or family.projections["up"]
+    projections = [layer.get_submodule(gate.module) for layer in model.get_submodule(family.layers)]
+    weights = [gate_weight(projection, *gate.part) for projection in projections]
+    activated = np.zeros((groups, len(LANGUAGES), len(weights), len(weights[0])), dtype=np.int64)
+    tokens = np.zeros((groups, len(LANGUAGES)), dtype=np.int64)
     inputs: dict[int, Any] = {}
     hooks = [
-        layer.mlp.register_forward_pre_hook(lambda _, args, layer=place: inputs.update({layer: args[0][0]}))
-        for place, layer in enumerate(model.model.layers)
+        projection.register_forward_pre_hook(lambda _, args, layer=place: inputs.update({layer: args[0][0]}))
+        for place, projection in enumerate(projections)
     ]
     for question in asked:
         text = prompts.reasoning.replace("{query}", question.question).encode()
@@ -69,12 +72,19 @@ def reference_counts(
         cell = ids.index(question.id) % groups, LANGUAGES.index(question.language)
         with torch.no_grad():
             model(torch.tensor([[0, *byte_tokens(text)]]))
-            for layer, gate in enumerate(gates):
-                activated[cell][layer] += (inputs[layer][start:end] @ gate.T > 0).sum(dim=0).numpy()
+            for layer, weight in enumerate(weights):
+                bias = 0 if projections[layer].bias is None else projections[layer].bias
+                activated[cell][layer] += (inputs[layer][start:end] @ weight.T + bias > 0).sum(dim=0).numpy()
         tokens[cell] += end - start
     for hook in hooks:
         hook.remove()
     return activated, tokens
+
+
+def gate_weight(projection: Any, part: int, parts: int) -> Any:
+    """[neurons, inputs]: the block of rows of a linear module, or of GPT-2's transposed one."""
+    weight = projection.weight.T if type(projection).__name__ == "Conv1D" else projection.weight
+    return weight.chunk(parts)[part]
 
 
 def byte_tokens(text: bytes) -> list[int]:

@@ -60,13 +60,16 @@ class SourceConfig(Section):
 
 def _form(value: Any) -> str:
     """Which of the forms of a source a value has; the brackets keep it out of messages (see load.py)."""
-    return {str: "(path)", list: "(list)", tuple: "(list)"}.get(type(value), "(section)")
+    if isinstance(value, str):
+        return "(path)"
+    return "(list)" if isinstance(value, list | tuple) else "(section)"
 
 
-_Path, _Written = Annotated[str, Tag("(path)")], Annotated[SourceConfig, Tag("(section)")]
-Source = Annotated[_Path | _Written, Discriminator(_form)]
+_File = Annotated[str, Tag("(path)")]
+_Section = Annotated[SourceConfig, Tag("(section)")]
+Source = Annotated[_File | _Section, Discriminator(_form)]
 _List = Annotated[tuple[Source, ...], Field(min_length=1), Tag("(list)")]
-Sources = Annotated[_Path | _Written | _List, Discriminator(_form)]
+Sources = Annotated[_File | _Section | _List, Discriminator(_form)]
 
 
 class CleaningConfig(Section):

@@ -67,7 +67,7 @@ def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Seq
     import pyarrow.parquet as pq
 
     columns = {field.name: [getattr(record, field.name) for record in records] for field in fields(kind)}
-    types = {field.name: pa.float64() if field.type in (float, "float") else pa.string() for field in fields(kind)}
+    types = {field.name: pa.float64() if field.type is float else pa.string() for field in fields(kind)}
     schema = pa.schema([*types.items(), *((name, pa.string()) for name in more)])
     pq.write_table(pa.table({**columns, **more}, schema=schema), file)
 

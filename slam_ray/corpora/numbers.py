@@ -11,16 +11,16 @@ _WRITTEN = re.compile(
     rf"({_DIGITS})(\s?[kK](?![^\W_])|\s(?:hundred|thousand|million|billion)|\s?[百千万萬億亿]+)?", re.IGNORECASE
 )
 _SPELLED = {
-    0: "zero", 1: "one first january a an each every per another once single", 3: "three third march thrice triple tripled",
-    2: "two second february half halve twice double doubled couple pair both", 4: "four fourth april quarter",
-    5: "five fifth may", 6: "six sixth june", 7: "seven seventh july", 8: "eight eighth august",
-    9: "nine ninth september", 10: "ten tenth october", 11: "eleven eleventh november",
-    12: "twelve twelfth december dozen noon midnight", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen",
-    17: "seventeen", 18: "eighteen", 19: "nineteen", 20: "twenty score", 30: "thirty", 40: "forty", 50: "fifty",
-    60: "sixty", 70: "seventy", 80: "eighty", 90: "ninety",
+    0: "zero", 1: "one first january a an each every per another once single",
+    2: "two second february half halve twice double doubled couple pair both",
+    3: "three third march thrice triple tripled", 4: "four fourth april quarter", 5: "five fifth may",
+    6: "six sixth june", 7: "seven seventh july", 8: "eight eighth august", 9: "nine ninth september",
+    10: "ten tenth october", 11: "eleven eleventh november", 12: "twelve twelfth december dozen noon midnight",
+    13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen", 18: "eighteen", 19: "nineteen",
+    20: "twenty score", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 70: "seventy", 80: "eighty", 90: "ninety",
 }  # fmt: skip
 _WORDS = {word: float(value) for value, words in _SPELLED.items() for word in words.split()}
-Readings = tuple[float, ...]
+Readings = tuple[float, float]
 
 
 def lost_numbers(text: str, english: str) -> int:

@@ -96,7 +96,8 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
     repeated = 0
     for source in sources:
         for record in _reader(source, kind)(source.parts, source.config):
-            if records.setdefault(identity(record), record) is record:
+            if identity(record) not in records:
+                records[identity(record)] = record
                 continue
             if source.format.own:
                 where = " ".join(identity(record))

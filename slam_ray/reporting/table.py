@@ -24,7 +24,7 @@ def points(value: float) -> str:
 
 
 def _benchmark(benchmark: Benchmark) -> str:
-    rows: list[Sequence[str]] = [("language", "before", "95 %", "after", "95 %", "change", "PCR", "after")]
+    rows: list[Sequence[str]] = [("language", "before", "95 %", "after", "95 %", "change", "PCR before", "after")]
     rows += [_row(row) for row in benchmark.languages]
     rows += [
         (
@@ -61,7 +61,7 @@ def _row(row: LanguageRow) -> tuple[str, ...]:
 
 
 def _ends(score: LanguageScore) -> str:
-    return f"[{score.low:4.1f}, {score.high:5.1f}]"
+    return f"{score.low:.1f}-{score.high:.1f}"
 
 
 def _percent(value: float | None) -> str:

@@ -35,7 +35,8 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(llama: Path) -> Counts:
-    activated, tokens = reference_counts(load_model(llama, "float64"), questions(32), PromptsConfig(), GROUPS)
+    model, family = load_model(llama, "float64"), base_model(str(llama)).family
+    activated, tokens = reference_counts(model, family, questions(32), PromptsConfig(), GROUPS)
     return Counts(LANGUAGES, activated, tokens)
 
 

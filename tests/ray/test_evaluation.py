@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -81,7 +82,7 @@ def plain_greedy(model: ModelRef, cache: Path, count: int, max_new_tokens: int) 
     """What a fresh transformers model continues each prompt with, one at a time."""
     import torch
 
-    reference = load_model(place(model, cache), DTYPE)
+    reference: Any = load_model(place(model, cache), DTYPE)
     answers = []
     for prompt in prompts(count):
         ids = torch.tensor([prompt])
@@ -117,6 +118,7 @@ def test_rows_of_a_killed_engine_are_asked_again(
             victim = pool.processes[0]
             os.kill(victim, signal.SIGKILL)
     assert Counter(item.key for item in found) == Counter(request.key for request in asked)
+    assert victim is not None
     assert not psutil.pid_exists(victim)
     assert f"engine in process {victim} lost" in capfd.readouterr().out
 

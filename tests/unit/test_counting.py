@@ -17,10 +17,11 @@ from slam_ray.activations.plan import Encoded, Unit, chosen_ids, encode, plan_ha
 from slam_ray.activations.rows import GroupSums, keep_row, kept_rows
 from slam_ray.config import ActivationsConfig, InputError, PromptsConfig
 from slam_ray.corpora import Question
+from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import base_model
 from tests.counting import LANGUAGES, questions, reference_counts
-from tests.models import tiny_llama
+from tests.models import tiny_llama, tiny_model
 
 BUMP = "the count step gives another result for the same input: raise its version in activations/counting.py"
 
@@ -30,12 +31,14 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_llama(tmp_path_factory.mktemp("llama"), layers=3)
 
 
-def test_counts_equal_the_reference(llama: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
+    base = base_model(str(tiny_model(tmp_path, family, layers=3)))
     asked, groups, prompts = questions(6), 4, PromptsConfig()
-    units = plan(ActivationsConfig(groups=groups, token_budget=900), prompts, asked, base_model(str(llama)), LANGUAGES)
-    model = load_model(llama, "float64")
-    activated, tokens = reference_counts(model, asked, prompts, groups)
-    counter, sums = Counter(model, base_model(str(llama)).family), GroupSums(units, LANGUAGES)
+    units = plan(ActivationsConfig(groups=groups, token_budget=900), prompts, asked, base, LANGUAGES)
+    model = load_model(base.base, "float64")
+    activated, tokens = reference_counts(model, base.family, asked, prompts, groups)
+    counter, sums = Counter(model, base.family), GroupSums(units, LANGUAGES)
     for number, unit in reversed(list(enumerate(units))):
         sums.add(number, counter.count(unit.passes))
     counts = sums.counts()

@@ -96,9 +96,8 @@ def numbered_problems(column: str, answer: str) -> Reader:
 
 def aligned_lines(part: Part, english: Part) -> Iterator[tuple[int, str, str]]:
     """Number, text and English of each row that has both; InputError if one part is longer."""
-    missing = object()
-    for row, english_row in zip_longest(part.rows(), english.rows(), fillvalue=missing):
-        if row is missing or english_row is missing:
+    for row, english_row in zip_longest(part.rows(), english.rows()):
+        if row is None or english_row is None:
             raise InputError(f"{part.label} and {english.label} differ in length; they must be aligned line by line")
         (number, values), (_, english_values) = row, english_row
         column = "sentence" if "sentence" in values else "text"

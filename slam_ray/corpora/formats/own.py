@@ -3,9 +3,8 @@
 Columns with other names are mapped by `columns`, what is the same for all rows is given by `values`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -14,8 +13,11 @@ from slam_ray.corpora.formats.layout import Format, Parts, Reader, gold
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
 
-Record = TypeVar("Record", Question, Pair, Problem)
+Record = TypeVar("Record", bound=Question | Pair | Problem)
+KINDS: tuple[type, ...] = (Question, Pair, Problem)
+TYPES: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS}
 ROW_NUMBER = "#"
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _files(path: Path, split: str) -> dict[str, Path]:
@@ -28,15 +30,15 @@ def _files(path: Path, split: str) -> dict[str, Path]:
 
 def _reader(kind: type[Record]) -> Reader:
     def read(parts: Parts, source: SourceConfig) -> Iterator[Record]:
-        keys = _types(kind)
+        keys = TYPES[kind]
         for key in {**source.columns, **source.values}:
             if key not in keys:
                 raise InputError(f"{source.path or source.hub}: columns or values for {key!r}: {nearest(key, keys)}")
         seen: dict[tuple[str, ...], tuple[str, int]] = {}
         for part in parts.values():
-            for number, row in part.rows():
-                where = f"{part.label}:{number}"
-                values = {key: _found(key, source, {**row, ROW_NUMBER: str(number)}, where) for key in keys}
+            for number, columns in part.rows():
+                where, row = f"{part.label}:{number}", {**columns, ROW_NUMBER: str(number)}
+                values = {key: _found(key, source, row, where) for key in keys}
                 record = _record(kind, values if part.typed else _as_typed(values, where), where)
                 before = seen.setdefault(identity(record), (part.label, number))
                 if before != (part.label, number):
@@ -52,12 +54,6 @@ def identity(record: Question | Pair | Problem) -> tuple[str, ...]:
     return (record.id, record.language, record.kind) if isinstance(record, Pair) else (record.id, record.language)
 
 
-@cache
-def _types(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
-
-
 def _found(key: str, source: SourceConfig, row: Mapping[str, Any], where: str) -> Any:
     if key in source.values:
         return source.values[key]
@@ -67,10 +63,8 @@ def _found(key: str, source: SourceConfig, row: Mapping[str, Any], where: str) -
     value: Any = row
     for name in column.split("."):
         if not isinstance(value, Mapping) or name not in value:
-            there = ", ".join(name for name in row if name != ROW_NUMBER)
-            raise InputError(
-                f"{where}: no key {column!r}" + (f" for {key}" if column != key else "") + f"; it has {there}"
-            )
+            wanted = f"no key {column!r}" if column == key else f"no column {column!r} for {key}"
+            raise InputError(f"{where}: {wanted}; there are {', '.join(name for name in row if name != ROW_NUMBER)}")
         value = value[name]
     return value
 
@@ -85,7 +79,7 @@ def _as_typed(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
 
 
 def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
-    return kind(**{name: _value(values[name], type_, f"{where}: {name}") for name, type_ in _types(kind).items()})
+    return kind(**{name: _value(values[name], type_, f"{where}: {name}") for name, type_ in TYPES[kind].items()})
 
 
 def _value(value: Any, kind: Any, where: str) -> Any:
@@ -99,7 +93,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where} must be a text that is not empty, got {value!r}")
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if SURROGATE.search(value):
         raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
     return value
 
@@ -110,6 +104,6 @@ FORMAT = Format(
     files=_files,
     parse=by_suffix,
     subsets={},
-    readers={kind: _reader(kind) for kind in (Question, Pair, Problem)},
+    readers={kind: _reader(kind) for kind in KINDS},
     own=True,
 )

@@ -16,7 +16,7 @@ from slam_ray.corpora.tables import plain_lines
 
 
 def _files(path: Path, split: str) -> dict[str, Path]:
-    files = {}
+    files: dict[str, Path] = {}
     for folder in sorted(path.rglob(f"*-{ENGLISH}")):
         language = folder.name.removesuffix(f"-{ENGLISH}")
         both = {language: folder / f"{split}.{language}", folder.name: folder / f"{split}.{ENGLISH}"}

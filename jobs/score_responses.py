@@ -1,0 +1,50 @@
+"""Score responses that exist already, in one language: accuracy in percent with its 95 % Wilson interval.
+
+The file holds one JSON object a line with a response and its gold answer. The last line printed is one JSON object.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from slam_ray.config import job
+from slam_ray.corpora.languages import language_name
+from slam_ray.evaluation.extraction import EXTRACTORS, HEADLINE, extract, is_correct
+from slam_ray.evaluation.response_files import read_answered
+from slam_ray.evaluation.statistics import wilson
+
+
+@job
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("jobs/score_responses.py", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("--language", required=True, help="ISO code of the questions' language")
+    parser.add_argument(
+        "--extractor", choices=EXTRACTORS, default=HEADLINE, help="how the answer is found in a response [%(default)s]"
+    )
+    parser.add_argument("--response-key", default="response", metavar="KEY", help="[%(default)s]")
+    parser.add_argument("--answer-key", default="answer", metavar="KEY", help="[%(default)s]")
+    given = parser.parse_args(argv)
+    language_name(given.language)
+    rows = read_answered(given.file, given.response_key, given.answer_key)
+    found = [extract(row.response, given.language, given.extractor) for row in rows]
+    correct = sum(is_correct(number, row.answer) for number, row in zip(found, rows, strict=True))
+    result = {
+        "accuracy": 100 * correct / len(rows),
+        "n": len(rows),
+        "interval": [100 * end for end in wilson(correct, len(rows))],
+        "correct": correct,
+        "without_number": found.count(None),
+        "language": given.language,
+        "extractor": given.extractor,
+    }
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,186 @@
+"""The main job through all engines: killed with -9 in every engine's step, it comes to what an undisturbed run does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from slam_ray.pipeline.local_ray import LocalRay
+
+ROOT = Path(__file__).parents[2]
+# Small steps, so that each can be met half done.
+SETTINGS = [
+    "--limit",
+    "24",
+    "--activations.token_budget",
+    "512",
+    "--training.batch_size",
+    "8",
+    "--execution.checkpoint_steps",
+    "4",
+]
+
+
+def start(storage: Path, *more: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "jobs" / "run_slam.py"), "demo", "--storage", str(storage), *SETTINGS, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == code, output
+    return output
+
+
+def artifact(storage: Path, step: str) -> Path:
+    (record,) = (storage / "limit-24" / "artifacts" / step).glob("*/record.json")
+    return record.parent / "attempts" / json.loads(record.read_text())["attempt"]
+
+
+def kill_when(storage: Path, reached: Callable[[Path], bool]) -> set[Path]:
+    """Start the job, kill it as soon as it has reached that point, and return the artifacts that stood then."""
+    process = start(storage)
+    deadline = time.monotonic() + 200
+    while not reached(storage / "limit-24" / "artifacts"):
+        assert process.poll() is None, finish(process)
+        assert time.monotonic() < deadline, "never got there"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return set(storage.glob("limit-24/artifacts/*/*/record.json"))
+
+
+def in_count(artifacts: Path) -> bool:
+    return len([file for file in artifacts.glob("count/*/scratch/**/*") if file.is_file()]) >= 3
+
+
+def in_train(artifacts: Path) -> bool:
+    return any(artifacts.glob("train/*/scratch/train/checkpoint*/progress.json"))
+
+
+def in_generate_tuned(artifacts: Path) -> bool:
+    started = list(artifacts.glob("generate/*/scratch"))
+    finished = list(artifacts.glob("generate/*/record.json"))
+    return len(finished) == 1 and any(
+        file.stat().st_size for folder in started for file in folder.rglob("*") if file.is_file()
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    storage = tmp_path_factory.mktemp("undisturbed")
+    output = finish(start(storage))
+    assert output.splitlines()[-1] == f"report: {storage}/limit-24/runs/demo/index.html"
+    assert "SMOKE RUN on the first 24" in output
+    return storage
+
+
+def test_a_killed_job_goes_on_and_comes_to_the_same(undisturbed: Path, tmp_path: Path) -> None:
+    stood: set[Path] = set()
+    for point in (in_count, in_train, in_generate_tuned):
+        before = {record: record.read_bytes() for record in stood}
+        stood = kill_when(tmp_path, point)
+        assert stood > before.keys(), f"nothing new was finished before {point.__name__}"
+        assert all(record.read_bytes() == content for record, content in before.items()), "a finished step was redone"
+    output = finish(start(tmp_path))
+    assert "train: done before" in output
+
+    counts, again = (np.load(artifact(storage, "count") / "counts.npz") for storage in (undisturbed, tmp_path))
+    assert all(np.array_equal(counts[name], again[name]) for name in ("languages", "activated", "tokens"))
+    selections = [(artifact(storage, "select") / "selection.json").read_text() for storage in (undisturbed, tmp_path)]
+    assert selections[0] == selections[1]
+    tuned, retuned = (
+        load_file(artifact(storage, "train") / "trained.safetensors") for storage in (undisturbed, tmp_path)
+    )
+    assert tuned.keys() == retuned.keys()
+    for name, weight in tuned.items():
+        np.testing.assert_allclose(weight, retuned[name], atol=1e-4)
+    rows, remade = (responses(storage) for storage in (undisturbed, tmp_path))
+    assert [row[:3] for row in rows] == [row[:3] for row in remade]
+    equal = sum(one == other for one, other in zip(rows, remade, strict=True))
+    assert equal >= 0.95 * len(rows), "greedy answers may differ in rounding only"
+
+
+def responses(storage: Path) -> list[tuple[str, str, str, str]]:
+    """Fingerprint of the generation, language, id and response of every row."""
+    rows = []
+    for record in sorted((storage / "limit-24" / "artifacts" / "generate").glob("*/record.json")):
+        values = json.loads(record.read_text())
+        file = record.parent / "attempts" / values["attempt"] / "responses.parquet"
+        rows += [
+            (values["fingerprint"], row["language"], row["id"], row["response"])
+            for row in pq.read_table(file).to_pylist()
+        ]
+    return sorted(rows)
+
+
+def test_only_the_selected_projections_are_trained(undisturbed: Path) -> None:
+    summary = json.loads((undisturbed / "limit-24" / "runs" / "demo" / "summary.json").read_text())
+    with safe_open(artifact(undisturbed, "train") / "trained.safetensors", framework="np") as trained:
+        names = set(trained.keys())
+    assert names == {
+        f"model.layers.{layer}.mlp.{part}_proj.weight"
+        for layer in summary["selected_layers"]
+        for part in ("up", "down")
+    }
+    assert 0 < summary["trained_share"] < 0.5
+    languages = {"bn", "th", "sw", "ja", "zh", "de", "fr", "ru", "es", "en"}
+    for when in ("before", "after"):
+        assert set(summary["accuracy"][when]) == set(summary["pcr"][when]) == languages
+    assert set(summary["seconds"]) >= {"count", "select", "train", "report"}
+    assert Path(summary["report"]).read_text().startswith("<!doctype html>")
+
+
+def test_a_finished_job_needs_no_ray(undisturbed: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("record.json")}
+    nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
+    assert "to do" not in finish(start(undisturbed, "--dry-run", **nowhere))
+    output = finish(start(undisturbed, **nowhere))
+    assert "SMOKE RUN" in output
+    assert {file: file.stat().st_mtime_ns for file in undisturbed.rglob("record.json")} == before
+
+
+def test_dry_run_names_what_is_to_do_and_why(undisturbed: Path) -> None:
+    output = finish(start(undisturbed, "--dry-run", "--name", "other", "--training.epochs", "2"), code=3)
+    lines = {line.split("  ")[0]: line for line in output.splitlines()}
+    assert lines["count"].endswith("done")
+    assert lines["train"].endswith("to do (config.training.epochs: 1 -> 2)")
+    assert lines["generate base demo"].endswith("done")
+    assert "depends on train" in lines["generate tuned demo"]
+
+
+def test_another_configuration_needs_another_name(undisturbed: Path) -> None:
+    output = finish(start(undisturbed, "--training.epochs", "2"), code=2)
+    assert "config.training.epochs: 1 -> 2" in output
+    assert "--name" in output
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["--execution.engines", "99"], "engines: 99 workers of 1 CPU each, but there is room for 4"),
+        (["--execution.training_workers", "5"], "--execution.training_workers 4"),
+    ],
+)
+def test_what_can_never_fit_is_said_before_anything_starts(
+    ray_cluster: LocalRay, tmp_path: Path, more: list[str], part: str
+) -> None:
+    output = finish(start(tmp_path, *more), code=2)
+    assert part in output
+    assert "Traceback" not in output
+    assert not list(tmp_path.glob("limit-24/artifacts/count/*/record.json"))

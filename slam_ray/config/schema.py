@@ -4,6 +4,7 @@ Imports neither torch nor Ray, so a job can say what is wrong with its input at 
 decides a result (it enters fingerprints) or, in `ExecutionConfig`, where and how fast it is computed (it does not).
 """
 
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, model_validator
@@ -23,8 +24,21 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The model to improve; it should reason well in English already."""
 
-    path: str = Field(description="A local folder in the Hugging Face layout with safetensors weights.")
+    path: str | None = Field(None, description="A folder in the Hugging Face layout with safetensors weights.")
+    hub: str | None = Field(None, description="Name of a model on the Hugging Face Hub; instead of `path`.")
+    revision: str = Field("main", description="Commit, branch or tag on the Hub.")
     dtype: Dtype = Field("bfloat16", description="Precision of counting, training and generation.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give one of path and hub")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What to call it: its name on the Hub, or its folder's."""
+        return self.hub or PurePath(self.path or "").name
 
 
 class SourceConfig(Section):

@@ -54,8 +54,8 @@ def _written(text: str) -> set[Readings]:
 
 def _value(digits: str) -> float:
     """A group of three digits after a separator is taken for thousands in every language, else for decimals."""
-    groups = ["".join(str(int(digit)) for digit in group) for group in re.split(r"\D", digits)]
-    if len(groups) > 1 and (len(groups[-1]) != 3 or groups[0] in ("", "0")):
+    groups = re.split(r"\D", digits)
+    if len(groups) > 1 and (len(groups[-1]) != 3 or float(groups[0] or 0) == 0):
         return float(f"{''.join(groups[:-1])}.{groups[-1]}")
     return float("".join(groups))
 
@@ -66,7 +66,8 @@ def _spelled(english: str) -> set[float]:
     running = 0.0
     for word in re.findall(r"[a-z]+", english.lower()):
         if (small := _WORDS.get(word, _WORDS.get(word.removesuffix("s")))) is not None:
-            running += small
+            goes_on = running % 100 == 0 or (running % 10 == 0 and running % 100 > 10 and small < 10)
+            running = running + small if goes_on else small
             values |= {small, running}
         elif word in _MAGNITUDES:
             running = (running or 1.0) * _MAGNITUDES[word]

@@ -72,13 +72,14 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Question)
         languages = _languages(corpus, chosen.languages, _where(sources))
-        away = held_out((record.id for record in corpus.records), chosen.held_out, chosen.seed)
-        rest = [record for record in corpus.records if record.id not in away]
-        kept = _parallel(rest, languages, chosen.limit, _where(sources))
+        parallel = _parallel(corpus.records, languages, _where(sources))
+        away = held_out((question.id for question in parallel), chosen.held_out, chosen.seed)
+        rest = _not_held_out(parallel, away, languages, _where(sources))
+        kept = _first(rest, languages, chosen.limit)
         write(attempt.directory / CORPUS_FILE, Question, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("questions", chosen, sources, run)
+    return _step("questions", 1, chosen, sources, run)
 
 
 def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepared]:
@@ -110,7 +111,7 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
         found = losses(dropped)
         _report(clean_pairs, found, languages, _where(sources))
         away = held_out((pair.id for pair in clean_pairs), chosen.held_out, chosen.seed)
-        kept = [pair for pair in clean_pairs if pair.id not in away]
+        kept = _not_held_out(clean_pairs, away, languages, _where(sources))
         if chosen.balance:
             kept = balanced(kept, chosen.seed)
         kept = _first(kept, languages, chosen.limit)
@@ -124,7 +125,7 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
         )
         return _prepared(corpus, kept, languages, found)
 
-    return _step("pairs", chosen, sources, run)
+    return _step("pairs", 1, chosen, sources, run)
 
 
 def problems_step(config: RunConfig, benchmark: str) -> Step[Prepared]:
@@ -139,12 +140,14 @@ def problems_step(config: RunConfig, benchmark: str) -> Step[Prepared]:
         write(attempt.directory / CORPUS_FILE, Problem, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("problems", chosen, sources, run)
+    return _step("problems", 1, chosen, sources, run)
 
 
-def _step(name: str, chosen: Chosen, sources: Sequence[Source], run: Callable[[Attempt], Prepared]) -> Step[Prepared]:
+def _step(
+    name: str, version: int, chosen: Chosen, sources: Sequence[Source], run: Callable[[Attempt], Prepared]
+) -> Step[Prepared]:
     inputs = {f"source {index}": source for index, source in enumerate(sources)}
-    return Step(name, 1, chosen, inputs, Prepared, run)
+    return Step(name, version, chosen, inputs, Prepared, run)
 
 
 def _readings(sources: Iterable[Source]) -> tuple[Reading, ...]:
@@ -187,7 +190,7 @@ def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, where: str)
     return list(chosen) if chosen is not None else sorted(present, key=lambda code: (code != ENGLISH, code))
 
 
-def _parallel(records: Sequence[Question], languages: Sequence[str], limit: int | None, where: str) -> list[Question]:
+def _parallel(records: Sequence[Question], languages: Sequence[str], where: str) -> list[Question]:
     if ENGLISH not in languages or len(languages) < 2:
         raise InputError(f"{where}: needs questions in {ENGLISH!r} and at least one other language")
     found = {(record.language, record.id): record for record in records}
@@ -195,7 +198,15 @@ def _parallel(records: Sequence[Question], languages: Sequence[str], limit: int 
     shared = [id_ for id_ in ids if all((code, id_) in found for code in languages)]
     if not shared:
         raise InputError(f"{where}: no id is there in every language; parallel questions share their id")
-    return [found[code, id_] for code in languages for id_ in shared[:limit]]
+    return [found[code, id_] for code in languages for id_ in shared]
+
+
+def _not_held_out(records: Iterable[Record], away: set[str], languages: Sequence[str], where: str) -> list[Record]:
+    rest = [record for record in records if record.id not in away]
+    for code in languages:
+        if all(record.language != code for record in rest):
+            raise InputError(f"{where}: all problems in language {code!r} are held out; lower --corpora.held_out")
+    return rest
 
 
 def _first(records: Iterable[Record], languages: Sequence[str], limit: int | None) -> list[Record]:

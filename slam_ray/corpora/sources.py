@@ -93,16 +93,20 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
         InputError: a format cannot give this kind; a row cannot be used; a record of one's own repeats another.
     """
     records: dict[tuple[str, ...], Record] = {}
+    origin: dict[tuple[str, ...], Source] = {}
     repeated = 0
     for source in sources:
         for record in _reader(source, kind)(source.parts, source.config):
-            if identity(record) not in records:
-                records[identity(record)] = record
-                continue
-            if source.format.own:
-                where = " ".join(identity(record))
-                raise InputError(f"{source.label}: repeats {where} of an earlier source; give each its own id")
-            repeated += 1
+            key = identity(record)
+            if key not in records:
+                records[key], origin[key] = record, source
+            elif source.format.own or (source.format.numbered and origin[key] is not source):
+                raise InputError(
+                    f"{source.label}: repeats {' '.join(key)} of {origin[key].label};"
+                    " sources read together need ids of their own"
+                )
+            else:
+                repeated += 1
     return Corpus(list(records.values()), repeated)
 
 

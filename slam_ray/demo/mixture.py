@@ -103,7 +103,7 @@ def _translation(language: str, random_: random.Random) -> tuple[str, str]:
 
 
 def _language(little_seen_weight: float, random_: random.Random) -> str:
-    weights = {code: BETTER_SEEN_WEIGHT for code in BETTER_SEEN} | {code: little_seen_weight for code in LITTLE_SEEN}
+    weights = dict.fromkeys(BETTER_SEEN, BETTER_SEEN_WEIGHT) | dict.fromkeys(LITTLE_SEEN, little_seen_weight)
     assert weights.keys() | {ENGLISH} == GRAMMARS.keys()
     return random_.choices(list(weights), list(weights.values()))[0]
 
@@ -112,11 +112,11 @@ def _sum(random_: random.Random) -> str:
     """One sum with a result from 2 to LARGEST."""
     operator = random_.choices("+-*/", (4, 4, 1, 1))[0]
     if operator in "*/":
-        left, right = random_.randint(2, 12), random_.randint(2, 9)
+        left, right = random_.randint(2, 9), random_.randint(2, 6)
         if left * right > LARGEST:
             return _sum(random_)
         return f"{left}*{right}={left * right}." if operator == "*" else f"{left * right}/{right}={left}."
-    high, low = random_.randint(4, LARGEST), random_.randint(2, LARGEST - 2)
+    high, low = random_.randint(4, LARGEST), random_.randint(2, 30)
     if high - low < 2:
         return _sum(random_)
     return f"{high - low}+{low}={high}." if operator == "+" else f"{high}-{low}={high - low}."

@@ -5,6 +5,7 @@ whole word up before merging), and a Split on the unspaced scripts' lexicon keep
 an ordinary tokenizer.json; any other text falls back to merges and bytes.
 """
 
+import json
 import random
 import re
 from collections import Counter
@@ -16,6 +17,7 @@ from slam_ray.demo.grammar import GRAMMARS, UNSPACED, marked_words, question, so
 from slam_ray.demo.problems import draw
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
@@ -87,7 +89,5 @@ def wrappers() -> list[str]:
 
 
 def _vocabulary_and_merges(trained: "Tokenizer") -> tuple[dict[str, int], list[tuple[str, str]]]:
-    import json
-
     model = json.loads(trained.to_str())["model"]
     return model["vocab"], [(left, right) for left, right in model["merges"]]

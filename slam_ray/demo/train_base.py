@@ -44,9 +44,7 @@ PRETRAINING = (
         "text",
         tokens=800_000,
         learning_rate=2e-3,
-        mixture=Mixture(
-            reasoning=0, drills=0.05, text=0.45, english_text=0.15, translation=0.35, foreign_reasoning=0
-        ),
+        mixture=Mixture(reasoning=0, drills=0.05, text=0.45, english_text=0.15, translation=0.35, foreign_reasoning=0),
     ),
 )
 REASONING = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from slam_ray.config import InputError
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 240.0
 LONGEST_FOLDER = 40  # Ray adds up to 64 characters for its sockets, whose paths may have 107 in all
 OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN")
 

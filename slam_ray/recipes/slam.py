@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from slam_ray.activations import count_step
-from slam_ray.config import RunConfig
+from slam_ray.config import ModelConfig, RunConfig
 from slam_ray.corpora import pairs_step, problems_step, questions_step
 from slam_ray.evaluation import compare_step, generate_step, score_step
+from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.stages import Done, Stage
 from slam_ray.pipeline.step import Step
@@ -17,6 +18,7 @@ from slam_ray.selection import select_step
 from slam_ray.training import train_step
 
 BASE, TUNED = "base", "tuned"
+Base = Callable[[Done], ModelRef]
 
 
 def corpora_stages(config: RunConfig) -> list[Stage]:
@@ -37,9 +39,10 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     Raises:
         InputError: the model cannot be used.
     """
-    base = base_model(config.model.path)
+    fetching, base = _base(config.model)
     stages = [
         *corpora_stages(config),
+        *fetching,
         Stage("count", partial(_count, config, base)),
         Stage("select", lambda done: select_step(config.selection, done["count"])),
         Stage("train", partial(_train, config, base)),
@@ -57,28 +60,39 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     return [*stages, Stage("report", partial(_report, config))]
 
 
-def _count(config: RunConfig, base: ModelRef, done: Done) -> Step[Any]:
+def _base(model: ModelConfig) -> tuple[list[Stage], Base]:
+    """The stages that make the model known, and how it is found after them."""
+    if model.hub is not None:
+        hub = model.hub
+        fetching = Stage("model", lambda done: fetch_model_step(hub, model.revision))
+        return [fetching], lambda done: fetched_model(hub, done["model"])
+    assert model.path is not None
+    local = base_model(model.path)
+    return [], lambda done: local
+
+
+def _count(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     questions = done["questions"]
     return count_step(
         config.activations,
         config.prompts,
         config.model.dtype,
         questions,
-        base,
+        base(done),
         questions.result.languages,
         config.execution,
     )
 
 
-def _train(config: RunConfig, base: ModelRef, done: Done) -> Step[Any]:
+def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     layers = done["select"].result.layers
     return train_step(
-        config.training, config.prompts, config.model.dtype, done["pairs"], base, layers, config.execution
+        config.training, config.prompts, config.model.dtype, done["pairs"], base(done), layers, config.execution
     )
 
 
-def _generate(config: RunConfig, base: ModelRef, which: str, name: str, done: Done) -> Step[Any]:
-    model = base if which == BASE else replace(base, trained=done["train"])
+def _generate(config: RunConfig, base: Base, which: str, name: str, done: Done) -> Step[Any]:
+    model = base(done) if which == BASE else replace(base(done), trained=done["train"])
     problems = done[f"problems {name}"]
     return generate_step(config.evaluation, config.prompts, config.model.dtype, problems, model, config.execution)
 

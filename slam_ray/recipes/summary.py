@@ -58,7 +58,7 @@ def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Sto
     benchmarks = {name: _benchmark(name, done) for name in config.corpora.benchmarks}
     first = next(iter(benchmarks.values()))
     return Summary(
-        model=config.model.path,
+        model=config.model.hub or config.model.path or "",
         limit=config.limit,
         selected_layers=done["select"].result.layers,
         trained_share=done["train"].result.trained_share,

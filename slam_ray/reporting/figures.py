@@ -129,7 +129,7 @@ def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> "Figure":
         mean = np.convolve(losses, np.ones(window) / window, mode="valid")
         start = window // 2
         axes.plot(steps[start : start + mean.size], mean, color=AFTER, linewidth=2.0, label=f"mean of {window} steps")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.06 * max(losses))
     return _finish(figure)
 
 

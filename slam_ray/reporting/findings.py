@@ -186,3 +186,8 @@ def layer_names(layers: Sequence[int]) -> str:
         return "no layer"
     *first, last = map(str, layers)
     return f"layers {', '.join(first)} and {last}" if first else f"layer {last}"
+
+
+def first_layers(count: int) -> str:
+    """The first `count` layers in words, e.g. "layers 0 to 5"."""
+    return f"layers 0 to {count - 1}" if count > 1 else layer_names(range(count))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slam_ray.corpora.languages import NAMES
 from slam_ray.reporting import figures
-from slam_ray.reporting.findings import Benchmark, Findings, layer_names
+from slam_ray.reporting.findings import Benchmark, Findings, first_layers, layer_names
 from slam_ray.reporting.svg import inline_svg
 from slam_ray.reporting.table import points
 
@@ -35,6 +35,7 @@ def report_page(findings: Findings) -> str:
         duration=duration,
         small=small,
         layer_names=layer_names,
+        first_layers=first_layers,
         pretty=_pretty,
     )
     stability = enumerate(findings.selection.stability)
@@ -91,7 +92,7 @@ def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
     count, others = len(found.msd), list(found.overlap)
     lowest, highest = min(found.mean_overlap), max(found.mean_overlap)
     shares = [value for row in found.share.values() for value in row]
-    known = f"K is layers 0 to {found.k_end - 1}" if found.k_end else "K is empty"
+    known = f"K is {first_layers(found.k_end)}"
     threshold = "" if found.theta is None else f" against the threshold {found.theta:.3g} over K"
     return {
         "share": inline_svg(

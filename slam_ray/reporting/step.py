@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -67,8 +66,7 @@ def report_step(
         steps: all that the run rests on, title -> artifact, in order.
     """
     # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
-    model = Path(run.model.path).name
-    config = ReportConfig(run=run.name, model=model, limit=run.limit, projections=run.training.projections)
+    config = ReportConfig(run=run.name, model=run.model.name, limit=run.limit, projections=run.training.projections)
     steps = dict(steps)  # the caller's may grow before this one runs
     inputs: dict[str, Artifact[Any]] = {f"step {title}": artifact for title, artifact in steps.items()}
     inputs |= {"selection": selection, "training": training}

@@ -9,7 +9,7 @@ SIGNIFICANT_P = 0.05
 
 
 def accuracy_table(findings: Findings) -> str:
-    """All benchmarks of a run as text; a table is at most 80 columns wide. PCR is before and after, too."""
+    """All benchmarks of a run as text; a table is at most 80 columns wide."""
     blocks = [_benchmark(benchmark) for benchmark in findings.benchmarks]
     if findings.limit is not None:
         blocks.insert(0, f"SMOKE RUN on the first {findings.limit} questions, pairs and problems: not a result")

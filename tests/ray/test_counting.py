@@ -25,7 +25,7 @@ from tests.counting import LANGUAGES, questions, reference_counts, run_config
 from tests.models import tiny_llama
 
 GROUPS = 8
-WAIT_S = 60.0
+WAIT_S = 240.0
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,8 @@ from tests.models import tiny_llama
 if TYPE_CHECKING:
     import torch
 
+pytestmark = pytest.mark.timeout(900)
+
 TRAINING = TrainingConfig(learning_rate=2e-4, epochs=2, batch_size=6, max_length=160, pack_length=200, seed=3)
 LAYERS = (0, 2)
 TENSORS = [f"model.layers.{layer}.mlp.{name}_proj.weight" for layer in LAYERS for name in ("up", "down")]

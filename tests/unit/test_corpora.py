@@ -1,5 +1,6 @@
 """Corpora: what is read, and what is said about a line that cannot be."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from slam_ray.corpora import (
     pairs_step,
     problems_step,
     questions_step,
+    read_dropped,
+    read_held_out,
+    read_pairs,
+    read_problems,
+    read_questions,
 )
-from slam_ray.corpora.prepare import read_pairs, read_problems, read_questions
 from slam_ray.corpora.prompts import question_span, reasoning_prompt, translation_prompt
-from slam_ray.corpora.sources import read_jsonl
+from slam_ray.corpora.sources import opened, read
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
+from tests.published import FIXTURES
 
 QUESTIONS = [
     {"id": str(i), "language": code, "question": f"{code} {i}?"} for code in ("sw", "en", "bn") for i in range(4)
@@ -30,7 +36,7 @@ PAIRS = [
         "id": str(i),
         "language": code,
         "kind": kind,
-        "source": f"{code} {i} {kind}",
+        "source": f"{'প্রশ্ন' if code == 'bn' else code} {i} {kind}",
         "english": f"en {i} {kind}",
     }
     for code in ("sw", "bn", "de")
@@ -38,7 +44,7 @@ PAIRS = [
     for kind in ("question", "answer")
 ]
 PROBLEMS = [
-    {"id": str(i), "language": code, "question": f"{code} {i}?", "answer": i}
+    {"id": str(i), "language": code, "question": f"{code} test {i}?", "answer": i}
     for code in ("sw", "en", "bn")
     for i in range(3)
 ]
@@ -58,6 +64,7 @@ def config(tmp_path: Path, **changes: Any) -> RunConfig:
         "pairs": lines(tmp_path / "p.jsonl", changes.pop("pairs", PAIRS)),
         "benchmarks": {"own": lines(tmp_path / "b.jsonl", changes.pop("problems", PROBLEMS))},
         "languages": changes.pop("languages", None),
+        **changes.pop("corpora", {}),
     }
     return RunConfig(
         name="t",
@@ -158,7 +165,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
     file = tmp_path / "q.jsonl"
     file.write_bytes(b'{"id": "0", "language": "sw", "question": "q"}\n' + line + b"\n")
     with pytest.raises(InputError) as caught:
-        read_jsonl(file, Question)
+        read(opened(str(file), "corpora.questions"), Question)
     assert f"q.jsonl:{part}" in str(caught.value)
 
 
@@ -169,7 +176,127 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, kind: Any, key: str, value: Any) -> None:
     record = {**PROBLEMS[0], **PAIRS[0], key: value}
     with pytest.raises(InputError, match=f":1: {key} must be"):
-        read_jsonl(Path(lines(tmp_path / "x.jsonl", [record])), kind)
+        read(opened(lines(tmp_path / "x.jsonl", [record]), "corpora.x"), kind)
+
+
+def test_pairs_come_from_several_sources_and_layouts(tmp_path: Path) -> None:
+    published = {"path": str(FIXTURES / "mgsm8kinstruct"), "format": "mgsm8kinstruct"}
+    sentences = {"path": str(FIXTURES / "flores"), "format": "parallel"}
+    own = lines(tmp_path / "more.jsonl", [pair for pair in PAIRS if pair["language"] == "sw"])
+    wanted = config(tmp_path, languages=("en", "sw"), corpora={"pairs": [own, published, sentences]})
+    artifact = made(pairs_step(wanted, made(questions_step(wanted), tmp_path)), tmp_path)
+    assert artifact.result.records == {"sw": 6 + 6 + 3}
+    assert {pair.language for pair in read_pairs(artifact)} == {"sw"}
+
+
+def test_questions_of_a_benchmark_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    tests = [{**problem, "question": str(problem["question"]).replace(" test", "")} for problem in PROBLEMS]
+    shouted = [{**problem, "question": str(problem["question"]).upper() + " "} for problem in tests]
+    with pytest.raises(InputError) as caught:
+        questions_step(config(tmp_path, problems=shouted))
+    for part in ("corpora.questions", "3 of its 4 English questions", "corpora.benchmarks.own", "'en 0?'"):
+        assert part in str(caught.value)
+    allowed = config(tmp_path, problems=tests, corpora={"allow_test_questions": True})
+    questions = made(questions_step(allowed), tmp_path)
+    trained = [{**pair, "english": "en 2?"} if pair["kind"] == "question" else pair for pair in PAIRS]
+    unasked = config(tmp_path, problems=tests, pairs=trained)
+    with pytest.raises(InputError, match=r"corpora\.pairs .*1 of its 4 English questions .*'en 2\?'"):
+        pairs_step(unasked, questions)
+
+
+def test_held_out_problems_leave_questions_and_pairs_in_every_language(tmp_path: Path) -> None:
+    many = [{**QUESTIONS[0], "language": code, "id": str(i)} for code in ("en", "sw", "bn") for i in range(200)]
+    pairs = [{**pair, "id": str(i)} for pair in PAIRS if pair["id"] == "0" for i in range(200)]
+    wanted = config(tmp_path, questions=many, pairs=pairs, corpora={"held_out": 0.25})
+    questions = made(questions_step(wanted), tmp_path)
+    artifact = made(pairs_step(wanted, questions), tmp_path)
+    counted, trained, away = (
+        {record.id for record in records}
+        for records in (read_questions(questions), read_pairs(artifact), read_held_out(artifact))
+    )
+    assert counted == trained
+    assert trained | away == {str(i) for i in range(200)}
+    assert not trained & away
+    assert 35 <= len(away) <= 65
+    assert len(read_held_out(artifact)) == len(away) * 2 * 2
+    other = config(tmp_path, questions=many, pairs=pairs, corpora={"held_out": 0.25, "seed": 1})
+    assert {question.id for question in read_questions(made(questions_step(other), tmp_path))} != counted
+
+
+def test_balancing_cuts_every_language_to_the_smallest_and_keeps_the_same_problems(tmp_path: Path) -> None:
+    pairs = [{**pair, "id": str(i)} for pair in PAIRS if pair["id"] == "0" for i in range(30)]
+    few = [pair for pair in pairs if pair["language"] != "bn" or int(pair["id"]) % 3 == 0]
+    wanted = config(tmp_path, pairs=few, corpora={"balance": True})
+    artifact = made(pairs_step(wanted, made(questions_step(wanted), tmp_path)), tmp_path)
+    assert artifact.result.records == {"bn": 20, "sw": 20}
+    kept = {(pair.id, pair.kind) for pair in read_pairs(artifact) if pair.language == "sw"}
+    assert {id_ for id_, kind in kept if kind == "question"} == {id_ for id_, kind in kept if kind == "answer"}
+    alike = config(tmp_path, pairs=pairs, corpora={"balance": True})
+    assert made(pairs_step(alike, made(questions_step(alike), tmp_path)), tmp_path).result.records == {
+        "bn": 60,
+        "sw": 60,
+    }
+
+
+def test_what_cleaning_leaves_out_is_kept_beside_the_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = [
+        {**pair, "source": pair["english"]} if (pair["language"], pair["id"]) == ("sw", "1") else pair for pair in PAIRS
+    ]
+    wanted = config(tmp_path, pairs=same)
+    questions = made(questions_step(wanted), tmp_path)
+    artifact = made(pairs_step(wanted, questions), tmp_path)
+    assert artifact.result.records == {"bn": 6, "sw": 4}
+    assert [(loss.rule, loss.language, loss.pairs) for loss in artifact.result.losses] == [("untranslated", "sw", 2)]
+    assert [(drop.rule, drop.pair.kind) for drop in read_dropped(artifact)] == [
+        ("untranslated", "question"),
+        ("untranslated", "answer"),
+    ]
+    assert ["untranslated", "0", "2", "2"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+    switched_off = config(tmp_path, pairs=same, corpora={"cleaning": {"untranslated": False}})
+    assert made(pairs_step(switched_off, questions), tmp_path).result.records == {"bn": 6, "sw": 6}
+
+
+def test_a_language_that_cleaning_or_holding_out_empties_is_named(tmp_path: Path) -> None:
+    latin = [{**pair, "source": "Latin 0"} if pair["language"] == "bn" else pair for pair in PAIRS]
+    wanted = config(tmp_path, pairs=latin)
+    questions = made(questions_step(wanted), tmp_path)
+    with pytest.raises(InputError, match=r"corpora\.pairs .*cleaning leaves no pair in language 'bn'"):
+        made(pairs_step(wanted, questions), tmp_path)
+    away = config(tmp_path, corpora={"held_out": 0.999})
+    with pytest.raises(InputError, match=r"all problems in language 'bn' are held out; lower --corpora\.held_out"):
+        made(pairs_step(away, questions), tmp_path)
+
+
+def digest(records: list[Any]) -> str:
+    text = json.dumps([record.__dict__ for record in records], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_prepared_corpora_are_what_they_were(tmp_path: Path) -> None:
+    corpora = {
+        "questions": {"path": str(FIXTURES / "qalign"), "format": "qalign"},
+        "pairs": {"path": str(FIXTURES / "mgsm8kinstruct"), "format": "mgsm8kinstruct"},
+        "benchmarks": {"mgsm": {"path": str(FIXTURES / "mgsm"), "format": "mgsm"}},
+        "held_out": 0.3,
+        "seed": 3,
+    }
+    wanted = RunConfig.model_validate(
+        {"name": "t", "storage": str(tmp_path / "s"), "model": {"path": "m"}, "corpora": corpora}
+    )
+    questions = made(questions_step(wanted), tmp_path)
+    pairs = made(pairs_step(wanted, questions), tmp_path)
+    found = {
+        "questions": digest(read_questions(questions)),
+        "pairs": digest(read_pairs(pairs)),
+        "held out": digest(read_held_out(pairs)),
+        "problems": digest(read_problems(made(problems_step(wanted, "mgsm"), tmp_path))),
+    }
+    assert found == {
+        "questions": "f41f040e3b90",
+        "pairs": "edfe833a2823",
+        "held out": "6e291789cca7",
+        "problems": "192bcbb5eac3",
+    }, "the output changed: raise the step's version in slam_ray/corpora/prepare.py, then these digests"
 
 
 def test_prompts_are_the_papers_with_the_question_where_the_span_says() -> None:

@@ -12,10 +12,10 @@ import pytest
 from slam_ray.demo.make_data import DATA, write
 
 SCRIPTS = {
-    "bn": {"BENGALI"}, "th": {"THAI"}, "sw": {"LATIN"}, "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"}, "zh": {"CJK"},
-    "de": {"LATIN"}, "fr": {"LATIN"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
+    "bn": {"BENGALI"}, "th": {"THAI"}, "sw": {"LATIN"}, "zh": {"CJK"},
+    "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"}, "de": {"LATIN"}, "fr": {"LATIN"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
 }  # fmt: skip
-GAINS = ("buys", "finds", "gets", "collects")
+GAINS = ("buys", "finds", "gets")
 LOSSES = ("gives", "sells", "loses", "eats")
 
 
@@ -118,7 +118,9 @@ def test_every_language_keeps_to_its_script_and_to_normal_form() -> None:
         letters = {unicodedata.name(letter).split()[0] for letter in text if letter.isalpha()}
         assert letters <= SCRIPTS[language], text
         assert unicodedata.is_normalized("NFC", text), text
-        assert "  " not in text and "|" not in text and "{" not in text
+        assert "  " not in text
+        assert "|" not in text
+        assert "{" not in text
 
 
 def test_different_problems_read_differently_in_every_language() -> None:

@@ -28,7 +28,8 @@ def dev() -> list[tuple[str, str]]:
 def test_one_beginning_of_text_and_the_text_comes_back(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
     for _, text in dev:
         ids = tokenizer(text).input_ids
-        assert ids.count(tokenizer.bos_token_id) == 1 and ids[0] == tokenizer.bos_token_id
+        assert ids.count(tokenizer.bos_token_id) == 1
+        assert ids[0] == tokenizer.bos_token_id
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
 
 

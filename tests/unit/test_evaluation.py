@@ -94,7 +94,7 @@ def digest(*parts: object) -> str:
 
 def test_score_is_what_it_was() -> None:
     scores, marks = score_responses(PROBLEMS, RESPONSES)
-    expected = {1: "GOLDEN"}
+    expected = {1: "9b76f705379277bb"}
     assert digest(scores.model_dump_json(), *marks) == expected.get(SCORE_VERSION), (
         "score gives another result for the same responses: raise SCORE_VERSION in slam_ray/evaluation/scoring.py"
         " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
@@ -105,7 +105,7 @@ def test_compare_is_what_it_was() -> None:
     _, before = score_responses(PROBLEMS, RESPONSES)
     _, after = score_responses(PROBLEMS, [*RESPONSES[:2], row("c", "en", "0"), *RESPONSES[3:]])
     comparison = compare(before, after, ("en", "de"), CompareConfig(samples=1000))
-    expected = {1: "GOLDEN"}
+    expected = {1: "3a3b74c57419bc32"}
     assert digest(comparison.model_dump_json()) == expected.get(COMPARE_VERSION), (
         "compare gives another result for the same marks: raise COMPARE_VERSION in slam_ray/evaluation/comparison.py"
         " and put the new digest here, so that no artifact of the old kind is taken for one of the new"

@@ -32,6 +32,7 @@ class Format:
         readers: for each kind of record that it can give, a function from its parts to the records.
         own: whether the records are the user's own, so that a repeated one is a mistake to mend; published corpora
             are taken as they are, and what they repeat is left out.
+        numbered: whether its ids are row numbers, which mean nothing beside those of another source.
     """
 
     layout: str
@@ -41,6 +42,7 @@ class Format:
     subsets: Mapping[str, str | None]
     readers: Mapping[type, Reader]
     own: bool = False
+    numbered: bool = False
 
 
 def normalised(text: str) -> str:
@@ -94,8 +96,8 @@ def numbered_problems(column: str, answer: str) -> Reader:
     return read
 
 
-def aligned_lines(part: Part, english: Part) -> Iterator[tuple[int, str, str]]:
-    """Number, text and English of each row that has both; InputError if one part is longer."""
+def aligned_lines(part: Part, english: Part) -> Iterator[tuple[str, str]]:
+    """Text and English of each row that has both; InputError if one part is longer."""
     for row, english_row in zip_longest(part.rows(), english.rows()):
         if row is None or english_row is None:
             raise InputError(f"{part.label} and {english.label} differ in length; they must be aligned line by line")
@@ -103,7 +105,7 @@ def aligned_lines(part: Part, english: Part) -> Iterator[tuple[int, str, str]]:
         column = "sentence" if "sentence" in values else "text"
         text, translation = (cell(part, number, side, column) for side in (values, english_values))
         if text and translation:
-            yield number, text, translation
+            yield text, translation
 
 
 def named_files(folder: Path, pattern: str, names: Mapping[str, str]) -> dict[str, Path]:

@@ -20,4 +20,5 @@ FORMAT = Format(
         Question: numbered_questions("question"),
         Problem: numbered_problems("question", "answer_number"),
     },
+    numbered=True,
 )

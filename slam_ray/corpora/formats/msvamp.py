@@ -22,4 +22,5 @@ FORMAT = Format(
         Question: numbered_questions("m_query"),
         Problem: numbered_problems("m_query", "response"),
     },
+    numbered=True,
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
-from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines
+from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines, problem_id
 from slam_ray.corpora.languages import LANGUAGES
 from slam_ray.corpora.records import Pair, Question
 from slam_ray.corpora.tables import plain_lines
@@ -30,23 +30,24 @@ def _files(folder: Path, split: str) -> dict[str, Path]:
     return {code: file for code, files in candidates.items() for file in files if file.is_file()}
 
 
-def _sentences(parts: Parts) -> Iterator[tuple[str, int, str, str]]:
+def _sentences(parts: Parts) -> Iterator[tuple[str, str, str]]:
+    """Language, text and English of each sentence."""
     if ENGLISH not in parts:
         raise InputError(f"{next(iter(parts.values())).label}: English ({LANGUAGES[ENGLISH].flores}) is not beside it")
     for language, part in parts.items():
-        for number, text, english in aligned_lines(part, parts[ENGLISH]):
-            yield language, number, text, english
+        for text, english in aligned_lines(part, parts[ENGLISH]):
+            yield language, text, english
 
 
 def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
-    for language, number, text, _ in _sentences(parts):
-        yield Question(str(number), language, text)
+    for language, text, english in _sentences(parts):
+        yield Question(problem_id(english), language, text)
 
 
 def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
-    for language, number, text, english in _sentences(parts):
+    for language, text, english in _sentences(parts):
         if language != ENGLISH:
-            yield Pair(str(number), language, "question", text, english)
+            yield Pair(problem_id(english), language, "question", text, english)
 
 
 FORMAT = Format(

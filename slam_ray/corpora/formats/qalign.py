@@ -27,7 +27,7 @@ def _files(path: Path, split: str) -> dict[str, Path]:
 
 def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
     for language in filter(NAMES.__contains__, parts):
-        for _, text, english in aligned_lines(parts[language], parts[f"{language}-{ENGLISH}"]):
+        for text, english in aligned_lines(parts[language], parts[f"{language}-{ENGLISH}"]):
             yield Pair(problem_id(english), language, "question", text, english)
 
 

@@ -24,13 +24,15 @@ THEIRS = {code: {"ja": "jap"}.get(code, code) for code in NAMES}
 
 
 def _files(path: Path, split: str) -> dict[str, Path]:
-    name = "dev" if split == "validation" else split
-    folders = [folder for folder in (path, path / "X-CSQA", *path.glob("*/X-CSQA")) if (folder / ENGLISH).is_dir()]
+    name = {"validation": "dev"}.get(split, split) + ".jsonl"
+    folders = [
+        folder for folder in (path, path / "X-CSQA", *path.glob("*/X-CSQA")) if (folder / ENGLISH / name).is_file()
+    ]
     return {
         code: file
         for folder in folders[:1]
         for code, theirs in THEIRS.items()
-        if (file := folder / theirs / f"{name}.jsonl").is_file()
+        if (file := folder / theirs / name).is_file()
     }
 
 

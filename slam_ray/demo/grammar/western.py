@@ -3,7 +3,7 @@
 from slam_ray.demo.grammar.form import Grammar, Slots
 from slam_ray.demo.problems import Fact
 
-_ENGLISH_BOX = {"boxes": "box", "bags": "bag", "baskets": "basket"}
+_ENGLISH_BOX = {"boxes": "box", "bags": "bag"}
 
 
 def _english(fact: Fact) -> Slots:
@@ -26,7 +26,6 @@ ENGLISH = Grammar(
         "buys": "{who} buys {n} {things}",
         "finds": "{who} finds {n} {things}",
         "gets": "{who} gets {n} {things} from {other}",
-        "collects": "{who} collects {n} {things}",
         "gives": "{who} gives {n} {things} to {other}",
         "sells": "{who} sells {n} {things}",
         "loses": "{who} loses {n} {things}",
@@ -45,14 +44,12 @@ ENGLISH = Grammar(
 
 _GERMAN_NOUNS = {
     "oranges": "Orangen", "eggs": "Eier", "bananas": "Bananen", "candies": "Bonbons", "books": "Bücher",
-    "pencils": "Bleistifte", "balls": "Bälle", "flowers": "Blumen", "stamps": "Briefmarken", "cards": "Karten",
-    "coins": "Münzen", "toys": "Spielzeuge", "cups": "Tassen", "hats": "Hüte", "notebooks": "Hefte",
-    "pens": "Kugelschreiber", "candles": "Kerzen", "plates": "Teller", "lemons": "Zitronen", "photos": "Fotos",
+    "pencils": "Bleistifte", "balls": "Bälle", "flowers": "Blumen", "stamps": "Briefmarken",
+    "coins": "Münzen", "cups": "Tassen", "hats": "Hüte",
 }  # fmt: skip
 _GERMAN_BOXES = {
     "boxes": ("Kisten", "jeder Kiste"),
     "bags": ("Taschen", "jeder Tasche"),
-    "baskets": ("Körbe", "jedem Korb"),
 }
 
 
@@ -77,7 +74,6 @@ GERMAN = Grammar(
         "buys": "{who} kauft {n} {things}",
         "finds": "{who} findet {n} {things}",
         "gets": "{who} bekommt {n} {things} von {other}",
-        "collects": "{who} sammelt {n} {things}",
         "gives": "{who} gibt {other} {n} {things}",
         "sells": "{who} verkauft {n} {things}",
         "loses": "{who} verliert {n} {things}",
@@ -94,14 +90,13 @@ GERMAN = Grammar(
     slots=_german,
 )
 
-_FEMALE = {"Anna", "Maria", "Sara", "Nina", "Julia", "Emma"}
+_FEMALE = {"Anna", "Maria", "Sara", "Emma"}
 _FRENCH_NOUNS = {
     "oranges": "oranges", "eggs": "œufs", "bananas": "bananes", "candies": "bonbons", "books": "livres",
-    "pencils": "crayons", "balls": "ballons", "flowers": "fleurs", "stamps": "timbres", "cards": "cartes",
-    "coins": "pièces", "toys": "jouets", "cups": "tasses", "hats": "chapeaux", "notebooks": "cahiers",
-    "pens": "stylos", "candles": "bougies", "plates": "assiettes", "lemons": "citrons", "photos": "photos",
+    "pencils": "crayons", "balls": "ballons", "flowers": "fleurs", "stamps": "timbres",
+    "coins": "pièces", "cups": "tasses", "hats": "chapeaux",
 }  # fmt: skip
-_FRENCH_BOXES = {"boxes": ("boîtes", "boîte"), "bags": ("sacs", "sac"), "baskets": ("paniers", "panier")}
+_FRENCH_BOXES = {"boxes": ("boîtes", "boîte"), "bags": ("sacs", "sac")}
 
 
 def _elided(word: str, following: str) -> str:
@@ -136,7 +131,6 @@ FRENCH = Grammar(
         "buys": "{who} achète {n} {things}",
         "finds": "{who} trouve {n} {things}",
         "gets": "{who} reçoit {n} {things} {de_other}",
-        "collects": "{who} ramasse {n} {things}",
         "gives": "{who} donne {n} {things} à {other}",
         "sells": "{who} vend {n} {things}",
         "loses": "{who} perd {n} {things}",
@@ -156,12 +150,11 @@ FRENCH = Grammar(
 
 _SPANISH_NOUNS = {
     "oranges": "naranjas", "eggs": "huevos", "bananas": "plátanos", "candies": "caramelos", "books": "libros",
-    "pencils": "lápices", "balls": "pelotas", "flowers": "flores", "stamps": "sellos", "cards": "tarjetas",
-    "coins": "monedas", "toys": "juguetes", "cups": "tazas", "hats": "sombreros", "notebooks": "cuadernos",
-    "pens": "bolígrafos", "candles": "velas", "plates": "platos", "lemons": "limones", "photos": "fotos",
+    "pencils": "lápices", "balls": "pelotas", "flowers": "flores", "stamps": "sellos",
+    "coins": "monedas", "cups": "tazas", "hats": "sombreros",
 }  # fmt: skip
-_SPANISH_FEMININE = {"oranges", "balls", "flowers", "cards", "coins", "cups", "candles", "photos"}
-_SPANISH_BOXES = {"boxes": ("cajas", "caja"), "bags": ("bolsas", "bolsa"), "baskets": ("cestas", "cesta")}
+_SPANISH_FEMININE = {"oranges", "balls", "flowers", "coins", "cups"}
+_SPANISH_BOXES = {"boxes": ("cajas", "caja"), "bags": ("bolsas", "bolsa")}
 
 
 def _spanish(fact: Fact) -> Slots:
@@ -188,7 +181,6 @@ SPANISH = Grammar(
         "buys": "{who} compra {n} {things}",
         "finds": "{who} encuentra {n} {things}",
         "gets": "{who} recibe {n} {things} de {other}",
-        "collects": "{who} recoge {n} {things}",
         "gives": "{who} le da {n} {things} a {other}",
         "sells": "{who} vende {n} {things}",
         "loses": "{who} pierde {n} {things}",

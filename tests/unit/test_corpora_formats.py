@@ -1,0 +1,330 @@
+"""Every layout, on fixtures of our own wording: what it gives, and what is said where it cannot."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from slam_ray.config import InputError, SourceConfig, Sources
+from slam_ray.corpora import Pair, Problem, Question
+from slam_ray.corpora.formats import FORMATS
+from slam_ray.corpora.formats.layout import problem_id
+from slam_ray.corpora.languages import LANGUAGES, script_share
+from slam_ray.corpora.sources import opened, read
+from tests.published import FIXTURES
+
+
+def source(format_: str, folder: str = "", **more: Any) -> SourceConfig:
+    return SourceConfig(path=str(FIXTURES / (folder or format_)), format=format_, **more)
+
+
+def records(sources: Sources, kind: Any) -> list[Any]:
+    return read(opened(sources, "corpora.own"), kind).records
+
+
+@pytest.mark.parametrize(("format_", "languages"), [("mgsm", {"de", "en", "sw"}), ("msvamp", {"en", "sw"})])
+def test_a_line_is_the_same_problem_in_every_language(format_: str, languages: set[str]) -> None:
+    problems = records(source(format_), Problem)
+    assert {(problem.id, problem.answer) for problem in problems} == {("1", 28.0), ("2", 5600.0), ("3", 9.0)}
+    assert {problem.language for problem in problems} == languages
+    third = {problem.language: problem.question for problem in problems if problem.id == "3"}
+    assert third["en"] == '"Half of my 18 goats are black," says Tom. How many are black?'
+    assert third["sw"].startswith('"Nusu')
+    questions = records(source(format_), Question)
+    assert [(q.id, q.language, q.question) for q in questions] == [(p.id, p.language, p.question) for p in problems]
+
+
+def test_gsm8k_drops_and_counts_what_it_repeats() -> None:
+    corpus = read(opened(source("gsm8k"), "corpora.own"), Problem)
+    assert [problem.answer for problem in corpus.records] == [30.0, 8.0, 25.0]
+    assert corpus.repeated == 1
+    assert [problem.answer for problem in records(source("gsm8k", split="test"), Problem)] == [28.0, 5600.0, 9.0]
+
+
+def test_the_formats_made_from_gsm8k_share_their_ids() -> None:
+    in_gsm8k = {question.id for question in records(source("gsm8k"), Question)}
+    for format_ in ("mgsm8kinstruct", "qalign"):
+        questions = records(source(format_), Question)
+        assert {question.id for question in questions} == in_gsm8k
+        assert {question.language for question in questions} == {"en", "sw", "th"}
+    thai = {pair.id: pair.english for pair in records(source("qalign"), Pair) if pair.language == "th"}
+    assert all(problem_id(english) == id_ for id_, english in thai.items())
+    assert problem_id("  ONE   apple ") == problem_id("One apple")
+
+
+def test_mgsm8kinstruct_pairs_questions_and_answers_with_the_english_of_their_problem() -> None:
+    pairs = records(source("mgsm8kinstruct"), Pair)
+    assert [(pair.language, pair.kind) for pair in pairs].count(("th", "answer")) == 2
+    rope = [pair for pair in pairs if "Kamba" in pair.source]
+    assert [(pair.language, pair.english) for pair in rope] == [
+        ("sw", "A rope of 24 metres is cut into 3 equal parts. How long is each?")
+    ]
+    answers = {(pair.source, pair.english) for pair in pairs if pair.kind == "answer" and pair.language == "sw"}
+    assert ("Kila moja ni 24/3 = 8.\n#### 8", "Each is 24/3 = <<24/3=8>>8 metres.\n#### 8") in answers
+
+
+def test_mgsm8kinstruct_whose_rows_are_not_grouped_by_problem_is_refused(tmp_path: Path) -> None:
+    rows = (FIXTURES / "mgsm8kinstruct" / "MGSM8KInstruct_Parallel.json").read_text(encoding="utf-8").splitlines()
+    file = tmp_path / "sorted.json"
+    file.write_text("\n".join(sorted(rows, key=lambda row: json.loads(row)["prompt"])), encoding="utf-8")
+    with pytest.raises(InputError, match=r"3 of 8 rows do not follow the English row"):
+        records(SourceConfig(path=str(file), format="mgsm8kinstruct"), Pair)
+
+
+def test_qalign_takes_the_languages_with_both_sides_and_one_pair_of_each_problem() -> None:
+    corpus = read(opened(source("qalign"), "corpora.own"), Pair)
+    assert [(pair.language, pair.source[:5]) for pair in corpus.records] == [
+        ("sw", "Ben h"), ("sw", "Kamba"), ("sw", "Lina "), ("th", "เบนเก"), ("th", "ลีนาม")
+    ]  # fmt: skip
+    assert corpus.repeated == 1
+
+
+def test_files_that_are_not_aligned_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "sw-en"
+    shutil.copytree(FIXTURES / "qalign" / "gsmtrans" / "gsm8kinstruct_question" / "sw-en", folder)
+    with (folder / "train.en").open("a") as stream:
+        stream.write("One more.\n")
+    with pytest.raises(InputError, match=r"train\.sw and .*train\.en differ in length"):
+        records(SourceConfig(path=str(tmp_path), format="qalign"), Pair)
+
+
+@pytest.mark.parametrize("folder", ["flores", "ntrex"])
+def test_parallel_sentences(folder: str) -> None:
+    pairs = records(source("parallel", folder), Pair)
+    rose, council, fishermen = (pair.id for pair in pairs if pair.language == "sw")
+    assert [pair.id for pair in pairs if pair.language == "zh"] == [rose, fishermen]
+    assert council != rose
+    assert (pairs[-1].source, pairs[-1].english) == ("渔民们提前回来了。", "Fishermen came back early.")
+    assert len(records(source("parallel", folder), Question)) == 8
+
+
+def test_xcsqa_lays_the_choices_out_in_the_question() -> None:
+    pairs = {(pair.language, pair.id): pair for pair in records(source("xcsqa"), Pair)}
+    assert set(pairs) == {("sw", "q1"), ("sw", "q2"), ("ja", "q1")}
+    assert pairs["sw", "q1"].english == (
+        "Where do you keep a pen?\n(A) in a case\n(B) in soup\n(C) on the roof\n(D) in a river\n(E) in a fire"
+    )
+    assert pairs["sw", "q1"].source.startswith("Unaweka kalamu wapi?\n(A) katika kasha\n")
+    validation = records(source("xcsqa", split="validation"), Question)
+    assert {(question.language, question.id) for question in validation} == {("en", "q1"), ("sw", "q1")}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".jsonl"])
+def test_own_tables_with_other_columns(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"own{suffix}"
+    rows = [
+        {"no": 7, "frage": 'Er sagt: "Ja",\tdann nein.', "zahl": "5,600"},
+        {"no": 8, "frage": "Zwei\nZeilen?", "zahl": "3"},
+    ]
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    elif suffix == ".jsonl":
+        file.write_text("".join(json.dumps({**r, "no": str(r["no"]), "zahl": gold(r)}) + "\n" for r in rows))
+    else:
+        separator = "," if suffix == ".csv" else "\t"
+        quoted = [[str(value).replace('"', '""') for value in row.values()] for row in rows]
+        body = "".join(separator.join(f'"{value}"' for value in row) + "\n" for row in quoted)
+        file.write_text("\ufeff" + separator.join(rows[0]) + "\n" + body)
+    own = SourceConfig(
+        path=str(file), columns={"id": "no", "question": "frage", "answer": "zahl"}, values={"language": "de"}
+    )
+    assert records(own, Problem) == [
+        Problem("7", "de", 'Er sagt: "Ja",\tdann nein.', 5600.0),
+        Problem("8", "de", "Zwei\nZeilen?", 3.0),
+    ]
+
+
+def gold(row: dict[str, Any]) -> float:
+    return float(row["zahl"].replace(",", ""))
+
+
+def test_own_tables_of_a_language_each_joined_by_their_row_numbers(tmp_path: Path) -> None:
+    sources = []
+    for code, text in (("en", "Two\nThree"), ("sw", "Mbili\nTatu")):
+        file = tmp_path / f"{code}.tsv"
+        file.write_text("sentence\n" + text + "\n")
+        columns = {"id": "#", "question": "sentence"}
+        sources.append(SourceConfig(path=str(file), columns=columns, values={"language": code}))
+    assert records(tuple(sources), Question) == [
+        Question("2", "en", "Two"),
+        Question("3", "en", "Three"),
+        Question("2", "sw", "Mbili"),
+        Question("3", "sw", "Tatu"),
+    ]
+
+
+def test_a_folder_of_tables_and_a_column_inside_a_column(tmp_path: Path) -> None:
+    for name, text in (("b", "Mbili"), ("a", "Moja")):
+        rows = [{"key": name, "translation": {"en": text.upper(), "sw": text}}]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+    (tmp_path / "README.md").write_text("not a table")
+    own = SourceConfig(
+        path=str(tmp_path),
+        columns={"id": "key", "source": "translation.sw", "english": "translation.en"},
+        values={"language": "sw", "kind": "question"},
+    )
+    assert [(pair.id, pair.source, pair.english) for pair in records(own, Pair)] == [
+        ("a", "Moja", "MOJA"),
+        ("b", "Mbili", "MBILI"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "part"),
+    [
+        (
+            source("mgsm"),
+            Pair,
+            "format mgsm gives questions and problems, not pairs; these do: records, mgsm8kinstruct",
+        ),
+        (source("qalign"), Problem, "format qalign gives questions and pairs, not problems; these do: records, gsm8k"),
+        (source("xcsqa"), Problem, "not problems"),
+        (source("mgms", "mgsm"), Question, "corpora.own.format: unknown format 'mgms': did you mean 'mgsm'"),
+        (source("mgsm", "gsm8k"), Question, "holds no mgsm_<language>.tsv of split 'test'"),
+        (source("gsm8k", split="dev"), Question, "holds no <split>.jsonl of split 'dev'"),
+        (source("mgsm", "nowhere"), Question, "corpora.own: no such file or folder"),
+        (SourceConfig(hub="a/b", format="qalign"), Pair, "format qalign is not on the Hub; give the path"),
+        (source("records", "gsm8k/train.jsonl"), Question, "train.jsonl:1: no key 'id'; there are question, answer"),
+        (
+            source("records", "gsm8k/train.jsonl", columns={"id": "nr"}),
+            Question,
+            "1: no column 'nr' for id; there are question, answer",
+        ),
+        (source("records", "gsm8k/train.jsonl", columns={"idd": "nr"}), Question, "'idd': did you mean 'id'"),
+    ],
+)
+def test_a_source_that_cannot_be_used(config: SourceConfig, kind: Any, part: str) -> None:
+    with pytest.raises(InputError) as caught:
+        records(config, kind)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("x.tsv", b"a\tb\n1\n", "x.tsv:2: 1 values under the 2 names"),
+        ("x.csv", b'a,b\n"1" x,2\n', "x.csv:2: "),
+        ("x.csv", b"a,b\n\xff,2\n", "x.csv: not UTF-8 after line"),
+        ("x.parquet", b"PAR", "x.parquet: not Parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, part: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        records(str(tmp_path / name), Question)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"), [("no tab", "mgsm_en.tsv:1: no tab"), ("q\tmany", "answer must be a number")]
+)
+def test_a_bad_line_of_a_published_file_is_named(tmp_path: Path, line: str, part: str) -> None:
+    (tmp_path / "mgsm_en.tsv").write_text(line + "\n")
+    with pytest.raises(InputError, match=part):
+        records(SourceConfig(path=str(tmp_path), format="mgsm"), Problem)
+
+
+def test_own_records_may_not_repeat_over_sources(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text('{"id": "1", "language": "sw", "question": "Ngapi?"}\n')
+    with pytest.raises(InputError, match=r"corpora\.own\.1 .*repeats 1 sw of corpora\.own\.0 .*ids of their own"):
+        records((str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")), Question)
+    with pytest.raises(InputError, match="repeats 1 en of"):
+        records((source("mgsm"), source("msvamp")), Problem)
+    both = read(opened((source("qalign"), source("mgsm8kinstruct")), "corpora.own"), Pair)
+    assert len(both.records) == 10
+
+
+def test_a_corpus_over_one_gib_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "big.jsonl").open("wb") as stream:
+        stream.truncate(2**30 + 1)
+    with pytest.raises(InputError, match=r"big\.jsonl is over 1 GiB"):
+        opened(str(tmp_path / "big.jsonl"), "corpora.own")
+
+
+def test_identity_is_content_and_language_not_place(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "mgsm", tmp_path / "copy")
+    (copy,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
+    (original,) = opened(source("mgsm"), "corpora.own")
+    assert copy.fingerprint == original.fingerprint
+    shutil.move(tmp_path / "copy" / "mgsm_sw.tsv", tmp_path / "copy" / "mgsm_fr.tsv")
+    (other,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
+    assert other.fingerprint != original.fingerprint
+
+
+def dataset(folder: Path, subsets: dict[str, tuple[str, list[dict[str, Any]]]]) -> None:
+    """A dataset as it lies on the Hub: a README that names its subsets, and a file for each."""
+    folder.mkdir(parents=True)
+    configs = ""
+    for name, (split, rows) in subsets.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+        configs += f"- config_name: {name}\n  data_files:\n  - split: {split}\n    path: {name}.parquet\n"
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which `datasets` finds names of the Hub, and a cache of its own."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_hub_editions_give_the_same_records_as_the_files(hub: Path) -> None:
+    pens = {"stem": "Where?", "choices": {"label": ["B", "A"], "text": ["in soup", "in a case"]}}
+    dataset(
+        hub / "some" / "mgsm",
+        {
+            code: ("test", [{"question": f"{code} 1?", "answer": None, "answer_number": 5600}])
+            for code in ("en", "sw", "xx")
+        },
+    )
+    dataset(hub / "some" / "xcsr", {"X-CSQA-en": ("test", [{"id": "q1", "lang": "en", "question": pens}])})
+    dataset(
+        hub / "some" / "flores",
+        {
+            "eng_Latn": ("dev", [{"id": 1, "sentence": "Rain."}]),
+            "swh_Latn": ("dev", [{"id": 1, "sentence": "Mvua."}]),
+        },
+    )
+    mgsm = SourceConfig(hub="some/mgsm", format="mgsm")
+    assert records(mgsm, Problem) == [Problem("1", "en", "en 1?", 5600.0), Problem("1", "sw", "sw 1?", 5600.0)]
+    assert records(SourceConfig(hub="some/xcsr", format="xcsqa"), Question) == [
+        Question("q1", "en", "Where?\n(A) in a case\n(B) in soup")
+    ]
+    assert records(SourceConfig(hub="some/flores", format="parallel"), Pair) == [
+        Pair(problem_id("Rain."), "sw", "question", "Mvua.", "Rain.")
+    ]
+    with pytest.raises(InputError, match=r"some/flores has no subset that format mgsm knows; it has eng_Latn swh_Latn"):
+        records(SourceConfig(hub="some/flores", format="mgsm"), Problem)
+    with pytest.raises(InputError, match=r"cannot read some/mgsm \(en train\) from the Hugging Face Hub"):
+        records(SourceConfig(hub="some/mgsm", format="mgsm", split="train"), Problem)
+
+
+def test_a_dataset_of_ones_own_on_the_hub(hub: Path) -> None:
+    rows = [{"key": 1, "gold": "12", "text": "Ngapi?"}, {"key": 2, "gold": "13", "text": "Wangapi?"}]
+    dataset(hub / "team" / "maths", {"swahili": ("test", rows), "copy": ("test", rows)})
+    mine = SourceConfig(
+        hub="team/maths",
+        subset="swahili",
+        split="test",
+        columns={"id": "key", "answer": "gold", "question": "text"},
+        values={"language": "sw"},
+    )
+    assert records(mine, Problem) == [Problem("1", "sw", "Ngapi?", 12.0), Problem("2", "sw", "Wangapi?", 13.0)]
+    (one,), (other,) = (opened(mine.model_copy(update={"subset": name}), "x") for name in ("swahili", "copy"))
+    assert one.fingerprint == other.fingerprint
+
+
+def test_every_format_says_how_it_lies_and_every_language_has_a_script() -> None:
+    assert all(format_.layout and format_.readers for format_ in FORMATS.values())
+    for code, language in LANGUAGES.items():
+        assert script_share(code, "2 + 2") == 1.0, language.script
+    assert script_share("zh", "Ben有2只猫") == 0.5
+    assert script_share("bn", "জুলিয়া ১৮") == 1.0

@@ -1,0 +1,103 @@
+"""A model from the Hub, against a server on this machine that speaks the Hub's protocol."""
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models import tiny_llama
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SCRIPT = """
+import sys
+from pathlib import Path
+from slam_ray.config import ExecutionConfig, InputError
+from slam_ray.models.hub import fetch_model_step, fetched_model
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.storage import Storage
+storage, step = Storage(Path(sys.argv[1])), fetch_model_step(sys.argv[2], "main")
+try:
+    with Context(ExecutionConfig()) as context:
+        artifact = storage.find(step)
+        artifact = artifact if artifact.directory else storage.make(step, context)
+    model = fetched_model(sys.argv[2], artifact)
+    print(artifact.result.commit, model.fingerprint, model.base)
+except InputError as error:
+    print("InputError:", error)
+"""
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    folder: Path
+
+    def do_HEAD(self) -> None:
+        self.answer(head=True)
+
+    def do_GET(self) -> None:
+        self.answer(head=False)
+
+    def answer(self, head: bool) -> None:
+        files = {file.name: file.read_bytes() for file in self.folder.iterdir()}
+        name = self.path.split("?")[0].rsplit("/", 1)[-1]
+        if not self.path.startswith(("/api/models/me/tiny", "/me/tiny/resolve")):
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.end_headers()
+            return
+        if "/tree/" in self.path:
+            body = json.dumps([{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in files.items()])
+            content = body.encode()
+        elif self.path.startswith("/api/"):
+            siblings = [{"rfilename": name} for name in files]
+            content = json.dumps({"id": "me/tiny", "sha": COMMIT, "siblings": siblings}).encode()
+        else:
+            content = files[name]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.end_headers()
+        if not head:
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    folder = tiny_llama(tmp_path / "published")
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Published", (Hub,), {"folder": folder}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def fetch(tmp_path: Path, endpoint: str, name: str) -> str:
+    environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    environment |= {"HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "storage"), name]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_model_is_fetched_once_and_known_by_its_commit(hub: str, tmp_path: Path) -> None:
+    commit, fingerprint, folder = fetch(tmp_path, hub, "me/tiny").split()
+    assert commit == COMMIT
+    assert (Path(folder) / "model.safetensors").exists()
+    assert not (Path(folder) / "pytorch_model.bin").exists(), "pickled weights are never fetched"
+    nowhere = "http://127.0.0.1:1"
+    assert fetch(tmp_path, nowhere, "me/tiny").split() == [commit, fingerprint, folder]
+
+
+def test_a_model_that_is_not_there_is_named(hub: str, tmp_path: Path) -> None:
+    said = fetch(tmp_path, hub, "me/none")
+    assert said.startswith("InputError: model.hub: cannot fetch 'me/none' (revision main) from the Hub")

@@ -1,5 +1,7 @@
 """The files of a prepared corpus: Parquet, a column for each field of its records."""
 
+import io
+import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -64,12 +66,25 @@ def read_problems(artifact: Artifact[Prepared]) -> list[Problem]:
 def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Sequence[str]) -> None:
     """Write records, with `more` columns beside theirs."""
     import pyarrow as pa
+    import pyarrow.json as pj
     import pyarrow.parquet as pq
 
-    columns = {field.name: [getattr(record, field.name) for record in records] for field in fields(kind)}
     types = {field.name: pa.float64() if field.type is float else pa.string() for field in fields(kind)}
-    schema = pa.schema([*types.items(), *((name, pa.string()) for name in more)])
-    pq.write_table(pa.table({**columns, **more}, schema=schema), file)
+    schema = pa.schema({**types, **dict.fromkeys(more, pa.string())})
+    rows = [
+        {**vars(record), **dict(zip(more, values, strict=True))}
+        for record, *values in zip(records, *more.values(), strict=True)
+    ]
+    # By way of JSON, because for Python lists Arrow imports pandas, which takes longer than all of a dry run.
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    table = pa.Table.from_batches([], schema)
+    if lines:
+        table = pj.read_json(
+            io.BytesIO(lines),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(lines)),
+            parse_options=pj.ParseOptions(explicit_schema=schema),
+        )
+    pq.write_table(table, file)
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

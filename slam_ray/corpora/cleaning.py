@@ -113,18 +113,20 @@ def _length_ratio(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
 def _loops(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
     length, most = cleaning.loop_words, cleaning.most_repeats
     if LANGUAGES[pair.language].spaced:
-        repeats = _repeats(pair.source.split(), length, most)
+        repeats = _repeats(tuple(pair.source.split()), length, most)
     else:
         repeats = _repeats(pair.source, length * CHARACTERS_OF_A_WORD, most)
-    return max(repeats, _repeats(pair.english.split(), length, most)) > most
+    return max(repeats, _repeats(tuple(pair.english.split()), length, most)) > most
 
 
-def _repeats(words: Sequence[str], length: int, most: int) -> int:
-    """How often the most frequent run of so many words occurs."""
-    if max(Counter(words).values(), default=0) <= most:  # no run is more frequent than each of its words
+def _repeats(words: tuple[str, ...] | str, length: int, most: int) -> int:
+    """How often the most frequent run of so many words (or characters) occurs; 0 if it is surely at most `most`."""
+    if len(words) - len(set(words)) < most:
         return 0
-    runs = Counter(tuple(words[start : start + length]) for start in range(len(words) - length + 1))
-    return max(runs.values(), default=0)
+    runs = [words[start : start + length] for start in range(len(words) - length + 1)]
+    if len(runs) - len(set(runs)) < most:
+        return 0
+    return max(Counter(runs).values())
 
 
 def _lost_numbers(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:

@@ -53,7 +53,7 @@ NAMES = {code: language.name for code, language in LANGUAGES.items()}
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 SCRIPTS = {
-    script: re.compile(f"[{characters}]")
+    script: re.compile(f"[{characters}]+")
     for script, characters in {
         "Arab": "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff",
         "Beng": "\u0980-\u09ff",
@@ -67,7 +67,7 @@ SCRIPTS = {
         "Thai": "\u0e00-\u0e7f",
     }.items()
 }
-_LETTER = re.compile(r"[^\W\d_]")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def language_name(code: str) -> str:
@@ -79,7 +79,7 @@ def language_name(code: str) -> str:
 
 def script_share(code: str, text: str) -> float:
     """The share of a text's letters that are in the language's script, 0 to 1; 1 for a text without letters."""
-    pattern = SCRIPTS[LANGUAGES[code].script]
-    inside = len(pattern.findall(text))
-    outside = len(_LETTER.findall(pattern.sub("", text)))
+    script = SCRIPTS[LANGUAGES[code].script]
+    inside = sum(map(len, script.findall(text)))
+    outside = sum(map(len, _LETTERS.findall(script.sub(" ", text))))
     return inside / (inside + outside) if inside + outside else 1.0

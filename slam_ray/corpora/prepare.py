@@ -5,6 +5,7 @@ They are made in the driver before Ray starts, so that a bad line or a language 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
 from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
@@ -60,17 +61,18 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
     """
     corpora = config.corpora
     sources = opened(corpora.questions, "corpora.questions")
-    check_unseen(corpora, sources, Question)
+    load = cache(lambda: read(sources, Question))
+    check_unseen(corpora, sources, load)
     chosen = ChosenTraining(
         readings=_readings(sources),
         languages=corpora.languages,
         limit=config.limit,
         held_out=corpora.held_out,
-        seed=corpora.seed,
+        seed=corpora.seed if corpora.held_out else 0,  # else balancing with another seed would count anew
     )
 
     def run(attempt: Attempt) -> Prepared:
-        corpus = read(sources, Question)
+        corpus = load()
         languages = _languages(corpus, chosen.languages, _where(sources))
         parallel = _parallel(corpus.records, languages, _where(sources))
         away = held_out((question.id for question in parallel), chosen.held_out, chosen.seed)
@@ -92,7 +94,8 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
     """
     corpora = config.corpora
     sources = opened(corpora.pairs, "corpora.pairs")
-    check_unseen(corpora, sources, Pair)
+    load = cache(lambda: read(sources, Pair))
+    check_unseen(corpora, sources, load)
     chosen = ChosenPairs(
         readings=_readings(sources),
         languages=tuple(code for code in questions.result.languages if code != ENGLISH),
@@ -104,7 +107,7 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
     )
 
     def run(attempt: Attempt) -> Prepared:
-        corpus = read(sources, Pair)
+        corpus = load()
         languages = _languages(corpus, chosen.languages, _where(sources))
         wanted = [pair for pair in corpus.records if pair.language in languages]
         clean_pairs, dropped = clean(wanted, chosen.cleaning)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LITTLE_SEEN = ("bn", "th", "sw")
 BETTER_SEEN = ("ja", "zh", "de", "fr", "ru", "es")
 ANSWERS = 0.4  # of the translations; the others are questions
-SUMS_IN_A_DRILL = 6
+SUMS_IN_A_DRILL = 10
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The engine runs inside the actor's process, so there is no child to outlive it; 
 allocator), so nothing else may live there. vLLM is imported only once the environment below is set.
 """
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ def environment(cpus: int) -> dict[str, str]:
         "VLLM_HOST_IP": "127.0.0.1",
         # Errors only: a job's log shows what the job does.
         "VLLM_LOGGING_LEVEL": "ERROR",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
         "PYTHONWARNINGS": "ignore",
     }
 
@@ -90,6 +92,8 @@ class Engine:
         """Start the engine on `model`, or put the weights of `model` (same architecture) into the running one."""
         folder = str(place(model, cache))
         if self._engine is None:
+            # vLLM sets its own level only after its first messages.
+            logging.getLogger("vllm").setLevel(logging.ERROR)
             from vllm.v1.engine.llm_engine import LLMEngine
 
             self._engine = LLMEngine.from_engine_args(_arguments(folder, dtype, gpu, context_length(model)))

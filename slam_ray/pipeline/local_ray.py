@@ -6,22 +6,26 @@ so lives beside any other Ray. A guard process ends it, and nothing else, howeve
 
 import contextlib
 import http.client
+import itertools
 import os
+import random
 import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from slam_ray.config import InputError
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT_S = 240.0
+ATTEMPTS, START_TIMEOUT_S = 3, 180.0
 LONGEST_FOLDER = 40  # Ray adds up to 64 characters for its sockets, whose paths may have 107 in all
+# Set by the user for another cluster, these would win over what is said here. An empty RAY_AUTH_TOKEN counts as none.
 OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN")
 
 
@@ -54,56 +58,88 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
         InputError: the folder for temporary files has too long a name for Ray's sockets.
         RuntimeError: Ray did not start; the message ends with what it said.
     """
+    # A start can fail by chance: a port is taken meanwhile, or on a busy machine a raylet's agent takes more than the
+    # 15 s that are fixed in Ray.
+    for _ in range(ATTEMPTS):
+        with contextlib.ExitStack() as stack:
+            folder = _folder()
+            token_file = folder / "token"
+            token_file.touch(mode=0o600)
+            token_file.write_text(secrets.token_hex(32))
+            ports = _free_ports(4)
+            log = stack.enter_context(tempfile.TemporaryFile())
+            environment = _shared_environment(token_file)
+            guard = stack.enter_context(_guarded(folder, _command(folder, cpus, ports), environment, ports, log))
+            address = _wait_until_ready(guard, folder, ports[0], token_file.read_text())
+            if address is not None:
+                dashboard = f"http://{LOOPBACK}:{ports[0]}"
+                environment |= {"RAY_ADDRESS": address, "RAY_API_SERVER_ADDRESS": dashboard, "RAY_AUTH_TOKEN": ""}
+                stack.enter_context(_reached_by_this_process(environment))
+                yield LocalRay(address, dashboard, environment)
+                return
+            log.seek(0)
+            said = log.read().decode(errors="replace")[-3000:]
+    raise RuntimeError(f"Ray did not start, {ATTEMPTS} times; the last time it said:\n{said}")
+
+
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="slam-ray-"))
     if len(str(folder)) > LONGEST_FOLDER:
         folder.rmdir()
         raise InputError(f"TMPDIR: {folder.parent} is too long a path for Ray's sockets; set TMPDIR to a shorter one")
-    token_file = folder / "token"
-    token_file.touch(mode=0o600)
-    token_file.write_text(secrets.token_hex(32))
-    dashboard_port, client_port, *metrics_ports = _free_ports(4)
-    shared = {
+    return folder
+
+
+def _shared_environment(token_file: Path) -> dict[str, str]:
+    """What the head's processes and its clients both need to know."""
+    # Clients must reach the loopback device directly, also where a proxy is set for the rest.
+    direct = ("NO_PROXY", "no_proxy")
+    return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # at 1 Ray turns 127.0.0.1 into the machine's outer address
-        **_without_proxy(),
+        # At 1 Ray turns 127.0.0.1 into the machine's outer address.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        **{name: ",".join(filter(None, [os.environ.get(name), LOOPBACK, "localhost"])) for name in direct},
     }
-    own = {
-        "DASHBOARD_METRIC_PORT": str(metrics_ports[0]),
-        "AUTOSCALER_METRIC_PORT": str(metrics_ports[1]),
-        "RAY_raylet_start_wait_time_s": str(int(START_TIMEOUT_S)),  # a busy machine may need more than Ray's 60 s
-    }
-    command = [
+
+
+def _command(folder: Path, cpus: int | None, ports: Sequence[int]) -> list[str]:
+    return [
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        *(f"--node-ip-address={LOOPBACK}", "--port=0", f"--temp-dir={folder}"),
-        *(f"--dashboard-host={LOOPBACK}", f"--dashboard-port={dashboard_port}", "--dashboard-agent-listen-port=0"),
-        *(f"--ray-client-server-port={client_port}", f"--num-cpus={cpus or max(2, _cores())}"),
+        *(f"--num-cpus={cpus or max(2, _cores())}", f"--temp-dir={folder}"),
+        *(f"--node-ip-address={LOOPBACK}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={ports[0]}"),
+        # 0 is any free port; by default every Ray of a machine would take the same ones.
+        *("--port=0", "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
+        f"--ray-client-server-port={ports[1]}",
     ]
-    with tempfile.TemporaryFile() as log:
-        guard = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(folder), *command],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env={name: value for name, value in os.environ.items() if name not in OVERRIDING} | shared | own,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the starter, which then lets go in order
-        )
-        assert guard.stdin is not None
-        try:
-            address = _wait_until_ready(guard, folder, dashboard_port, token_file.read_text())
-            if address is None:
-                log.seek(0)
-                said = log.read().decode(errors="replace")[-3000:]
-                raise RuntimeError(f"Ray did not start (time limit {START_TIMEOUT_S:.0f} s); it said:\n{said}")
-            dashboard = f"http://{LOOPBACK}:{dashboard_port}"
-            # An empty RAY_AUTH_TOKEN counts as none, and hides one that the user may have set for another cluster.
-            reach = {"RAY_ADDRESS": address, "RAY_API_SERVER_ADDRESS": dashboard, "RAY_AUTH_TOKEN": ""}
-            with _reached_by_this_process(shared | reach):
-                yield LocalRay(address, dashboard, shared | reach)
-        finally:
-            guard.stdin.close()
-            guard.wait()
+
+
+@contextlib.contextmanager
+def _guarded(
+    folder: Path, command: Sequence[str], environment: Mapping[str, str], ports: Sequence[int], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command under a guard that ends it with this block, or with this process."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OVERRIDING}
+    own = {
+        "DASHBOARD_METRIC_PORT": str(ports[2]),
+        "AUTOSCALER_METRIC_PORT": str(ports[3]),
+        "RAY_raylet_start_wait_time_s": "30",
+    }
+    guard = subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(folder), *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        env={**inherited, **environment, **own},
+        start_new_session=True,  # a Ctrl-C at the terminal is for the starter, which then lets go in order
+    )
+    assert guard.stdin is not None
+    try:
+        yield guard
+    finally:
+        guard.stdin.close()
+        guard.wait()
 
 
 def _wait_until_ready(guard: subprocess.Popen[bytes], folder: Path, dashboard_port: int, token: str) -> str | None:
@@ -155,17 +191,18 @@ def _read_environment_again() -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports below those that the kernel gives to outgoing connections, so that none of these takes one meanwhile."""
+    ports = random.SystemRandom().sample(range(20_000, 32_768), 1000)
+    return list(itertools.islice(filter(_is_free, ports), count))
 
 
-def _without_proxy() -> dict[str, str]:
-    """Clients must reach the loopback device directly, also where a proxy is set for the rest."""
-    names = ("NO_PROXY", "no_proxy")
-    return {name: ",".join(filter(None, [os.environ.get(name), LOOPBACK, "localhost"])) for name in names}
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        try:
+            attempt.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def _cores() -> int:

@@ -69,12 +69,12 @@ def test_training_questions_are_apart_from_the_benchmarks_and_test_questions_are
     benchmarks = {"mgsm": source("mgsm"), "msvamp": source("msvamp")}
     corpora = CorporaConfig(questions="unread", pairs="unread", benchmarks=benchmarks)
     qalign = opened(source("gsm8kinstruct_qalign", "qalign"), "corpora.pairs")
-    check_unseen(corpora, qalign, Pair)
-    check_unseen(corpora, qalign, Question)
+    check_unseen(corpora, qalign, lambda: read(qalign, Pair))
+    test = opened(source("gsm8k", split="test"), "corpora.questions")
     with pytest.raises(
         InputError, match=r"250 of its 1319 English questions are problems of corpora\.benchmarks\.mgsm"
     ):
-        check_unseen(corpora, opened(source("gsm8k", split="test"), "corpora.questions"), Question)
+        check_unseen(corpora, test, lambda: read(test, Question))
 
 
 def test_own_records_of_another_corpus_with_its_columns_mapped(tmp_path: Path) -> None:

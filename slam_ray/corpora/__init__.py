@@ -10,12 +10,14 @@ from slam_ray.corpora.artifacts import (
 )
 from slam_ray.corpora.prepare import pairs_step, problems_step, questions_step
 from slam_ray.corpora.records import Pair, Problem, Question
+from slam_ray.corpora.unseen import Unseen, unseen_step
 
 __all__ = [
     "Pair",
     "Prepared",
     "Problem",
     "Question",
+    "Unseen",
     "pairs_step",
     "problems_step",
     "questions_step",
@@ -24,4 +26,5 @@ __all__ = [
     "read_pairs",
     "read_problems",
     "read_questions",
+    "unseen_step",
 ]

@@ -5,7 +5,6 @@ They are made in the driver before Ray starts, so that a bad line or a language 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
 from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
@@ -15,7 +14,6 @@ from slam_ray.corpora.languages import language_name
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read
 from slam_ray.corpora.splits import balanced, held_out
-from slam_ray.corpora.unseen import check_unseen
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
 
@@ -61,8 +59,6 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
     """
     corpora = config.corpora
     sources = opened(corpora.questions, "corpora.questions")
-    load = cache(lambda: read(sources, Question))
-    check_unseen(corpora, sources, load)
     chosen = ChosenTraining(
         readings=_readings(sources),
         languages=corpora.languages,
@@ -72,7 +68,7 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
     )
 
     def run(attempt: Attempt) -> Prepared:
-        corpus = load()
+        corpus = read(sources, Question)
         languages = _languages(corpus, chosen.languages, _where(sources))
         parallel = _parallel(corpus.records, languages, _where(sources))
         away = held_out((question.id for question in parallel), chosen.held_out, chosen.seed)
@@ -94,8 +90,6 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
     """
     corpora = config.corpora
     sources = opened(corpora.pairs, "corpora.pairs")
-    load = cache(lambda: read(sources, Pair))
-    check_unseen(corpora, sources, load)
     chosen = ChosenPairs(
         readings=_readings(sources),
         languages=tuple(code for code in questions.result.languages if code != ENGLISH),
@@ -107,7 +101,7 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
     )
 
     def run(attempt: Attempt) -> Prepared:
-        corpus = load()
+        corpus = read(sources, Pair)
         languages = _languages(corpus, chosen.languages, _where(sources))
         wanted = [pair for pair in corpus.records if pair.language in languages]
         clean_pairs, dropped = clean(wanted, chosen.cleaning)

@@ -3,51 +3,64 @@
 MGSM's problems are GSM8K's, so what a user trains on may well hold them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from slam_ray.config import ENGLISH, CorporaConfig, InputError
+from pydantic import BaseModel
+
+from slam_ray.config import ENGLISH, InputError, Section
+from slam_ray.corpora.artifacts import Prepared, read_pairs, read_problems, read_questions
 from slam_ray.corpora.formats.layout import normalised
-from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.sources import Corpus, Source, opened, read
-
-_apart: set[tuple[str, str]] = set()  # by content: a command builds its steps, and so comes here, more than once
+from slam_ray.pipeline.step import Artifact, Attempt, Step
 
 
-def check_unseen(
-    corpora: CorporaConfig, used: Sequence[Source], load: Callable[[], Corpus[Question]] | Callable[[], Corpus[Pair]]
-) -> None:
-    """Raise InputError if English questions among the records of `used` are problems of a benchmark.
+class UnseenConfig(Section):
+    """Nothing but the texts decides."""
 
-    Args:
-        corpora: names the benchmarks.
-        used: sources of what is counted or trained on.
-        load: reads them.
+
+class Unseen(BaseModel):
+    """How many English questions, and English problems, were found to have none in common."""
+
+    questions: int
+    problems: int
+
+
+def unseen_step(
+    questions: Artifact[Prepared], pairs: Artifact[Prepared], benchmarks: Mapping[str, Artifact[Prepared]]
+) -> Step[Unseen]:
+    """Check that what is counted and trained on is in no benchmark.
+
+    Raises:
+        InputError: (in its run) it is.
     """
-    if corpora.allow_test_questions:
-        return
-    for name, sources in corpora.benchmarks.items():
-        benchmark = opened(sources, f"corpora.benchmarks.{name}")
-        contents = ("".join(source.fingerprint for source in used), "".join(part.fingerprint for part in benchmark))
-        if contents not in _apart:
-            _check(used[0].label, dict.fromkeys(_english(load().records)), benchmark)
-            _apart.add(contents)
+
+    def run(attempt: Attempt) -> Unseen:
+        used = {"corpora.questions": list(_counted(questions)), "corpora.pairs": list(_trained(pairs))}
+        total = 0
+        for name, benchmark in benchmarks.items():
+            problems = [item.question for item in read_problems(benchmark) if item.language == ENGLISH]
+            total += len(problems)
+            for key, texts in used.items():
+                check_unseen(key, texts, f"corpora.benchmarks.{name}", problems)
+        return Unseen(questions=sum(map(len, used.values())), problems=total)
+
+    inputs = {"questions": questions, "pairs": pairs, **{f"problems {name}": each for name, each in benchmarks.items()}}
+    return Step("unseen", 1, UnseenConfig(), inputs, Unseen, run)
 
 
-def _check(label: str, questions: Collection[str], benchmark: Sequence[Source]) -> None:
-    problems = {normalised(item.question) for item in read(benchmark, Problem).records if item.language == ENGLISH}
-    both = [question for question in questions if normalised(question) in problems]
+def check_unseen(key: str, texts: Sequence[str], benchmark: str, problems: Iterable[str]) -> None:
+    """Raise InputError if English questions of the corpus `key` are problems of `benchmark`, but for case and space."""
+    tested = {normalised(problem) for problem in problems}
+    both = [text for text in texts if normalised(text) in tested]
     if both:
         raise InputError(
-            f"{label}: {len(both)} of its {len(questions)} English questions are problems of {benchmark[0].label},"
-            f" e.g. {both[0]!r}; take them out, or set --corpora.allow_test_questions true if the scores need not hold"
-            " for unseen problems"
+            f"{key}: {len(both)} of its {len(texts)} English questions are problems of {benchmark}, e.g. {both[0]!r};"
+            " take them out, or set --corpora.allow_test_questions true if the scores need not hold for unseen problems"
         )
 
 
-def _english(records: Iterable[Question] | Iterable[Pair]) -> Iterator[str]:
-    for record in records:
-        if isinstance(record, Pair):
-            if record.kind == "question":
-                yield record.english
-        elif record.language == ENGLISH:
-            yield record.question
+def _counted(questions: Artifact[Prepared]) -> Iterator[str]:
+    return (item.question for item in read_questions(questions) if item.language == ENGLISH)
+
+
+def _trained(pairs: Artifact[Prepared]) -> Iterator[str]:
+    return iter(dict.fromkeys(pair.english for pair in read_pairs(pairs) if pair.kind == "question"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LITTLE_SEEN = ("bn", "th", "sw")
 BETTER_SEEN = ("ja", "zh", "de", "fr", "ru", "es")
 ANSWERS = 0.4  # of the translations; the others are questions
+BETTER_SEEN_WEIGHT = 2.5
 SUMS_IN_A_DRILL = 10
 
 
@@ -29,12 +30,12 @@ class Mixture:
     Attributes:
         reasoning: English question -> English solution.
         drills: bare sums.
-        text: a question as plain text, in any language but English.
+        text: a question as plain text, in any of the nine other languages.
         english_text: the same in English.
         translation: X -> English.
         foreign_reasoning: a question in a better-seen language -> English solution.
-        little_seen_text: weight of bn, th, sw each in plain text, beside 2.5 for each better-seen language.
-        little_seen_translation: the same in translation.
+        little_seen_translation: weight of bn, th, sw each among the translations, beside BETTER_SEEN_WEIGHT for each
+            better-seen language. Plain text is spread evenly.
     """
 
     reasoning: float
@@ -43,11 +44,7 @@ class Mixture:
     translation: float
     foreign_reasoning: float
     english_text: float = 0.0
-    little_seen_text: float = 2.5
     little_seen_translation: float = 0.0
-
-
-BETTER_SEEN_WEIGHT = 2.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def examples(mixture: Mixture, tokenizer: "PreTrainedTokenizerBase", random_: ra
         elif kind == "drills":
             prompt, target = "", " ".join(_sum(random_) for _ in range(SUMS_IN_A_DRILL))
         else:
-            language = ENGLISH if kind == "english_text" else _language(mixture.little_seen_text, random_)
+            language = ENGLISH if kind == "english_text" else _language(BETTER_SEEN_WEIGHT, random_)
             prompt, target = "", question(draw(random_, "train"), language)
         yield encoded(tokenizer, prompt, target)
 
@@ -113,8 +110,6 @@ def _sum(random_: random.Random) -> str:
     operator = random_.choices("+-*/", (4, 4, 1, 1))[0]
     if operator in "*/":
         left, right = random_.randint(2, 9), random_.randint(2, 6)
-        if left * right > LARGEST:
-            return _sum(random_)
         return f"{left}*{right}={left * right}." if operator == "*" else f"{left * right}/{right}={left}."
     high, low = random_.randint(4, LARGEST), random_.randint(2, 30)
     if high - low < 2:

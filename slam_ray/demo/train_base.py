@@ -42,29 +42,29 @@ class Phase:
 PRETRAINING = (
     Phase(
         "text",
-        tokens=800_000,
+        tokens=500_000,
         learning_rate=2e-3,
-        mixture=Mixture(reasoning=0, drills=0.05, text=0.45, english_text=0.15, translation=0.35, foreign_reasoning=0),
+        mixture=Mixture(reasoning=0, drills=0.25, text=0.40, english_text=0.10, translation=0.25, foreign_reasoning=0),
     ),
 )
 REASONING = (
     Phase(
         "reasoning",
-        tokens=3_800_000,
+        tokens=3_200_000,
         learning_rate=2e-3,
-        mixture=Mixture(reasoning=0.55, drills=0.05, text=0.18, translation=0.22, foreign_reasoning=0),
+        mixture=Mixture(reasoning=0.38, drills=0.15, text=0.18, translation=0.16, foreign_reasoning=0.13),
     ),
     Phase(
         "multilingual",
         tokens=1_600_000,
         learning_rate=1e-3,
         mixture=Mixture(
-            reasoning=0.40,
-            drills=0.03,
-            text=0.15,
-            translation=0.30,
-            foreign_reasoning=0.12,
-            little_seen_translation=0.7,
+            reasoning=0.32,
+            drills=0.10,
+            text=0.14,
+            translation=0.25,
+            foreign_reasoning=0.19,
+            little_seen_translation=0.3,
         ),
     ),
 )

@@ -48,6 +48,14 @@ WORDINGS = {
     "zh": Wording("答案|(?<![解回作])答(?=[:,])", "是|为|為|等于|等於|[:,]", filler=4, words=False),
 }
 
+# "Step-by-step answer: 5 bagels cost ..." is the head of a solution.
+_STEP_BY_STEP = re.compile(
+    "step[- ]by[- ]step|schritt[- ]für[- ]schritt|paso a paso|étape par étape|passo (?:a |dopo )?passo|stap voor stap"
+    "|krok po kroku|пошагов|шаг за шагом|hatua kwa hatua|từng bước|ধাপে ধাপে|चरण[- ]दर[- ]चरण|దశలవారీ|ทีละขั้น"
+    "|ステップごと|ステップバイステップ|逐步|分步|一步一步|단계별|خطوة بخطوة|قدم بہ قدم|مرحلہ وار",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Announcement:
@@ -70,6 +78,7 @@ def announcements(line: str, language: str) -> list[Announcement]:
         Announcement(match.end(), match["copula"] is not None, code)
         for code in dict.fromkeys((language, ENGLISH))
         for match in _pattern(code).finditer(line)
+        if match["copula"] is not None or not _STEP_BY_STEP.search(line[: match.end()])
     ]
     return sorted(found, key=lambda announcement: announcement.end)
 

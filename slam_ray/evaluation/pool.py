@@ -22,7 +22,7 @@ from slam_ray.pipeline.resources import Workers
 # Engines that may be lost in one `generate` before it gives up.
 MAX_LOSSES = 5
 # A cluster may have to add a node before an engine finds its place.
-PLACE_TIMEOUT_S = 900.0
+PLACE_TIMEOUT_S = 600.0
 # Starting includes putting the checkpoint on the node and reading it.
 LOAD_TIMEOUT_S = 3600.0
 # One step of the engine is seconds at most; `advance` then comes back.

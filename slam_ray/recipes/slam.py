@@ -7,7 +7,7 @@ from typing import Any
 
 from slam_ray.activations import count_step
 from slam_ray.config import ModelConfig, RunConfig
-from slam_ray.corpora import pairs_step, problems_step, questions_step
+from slam_ray.corpora import pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.evaluation import compare_step, generate_step, score_step
 from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
@@ -23,14 +23,19 @@ Base = Callable[[Done], ModelRef]
 
 def corpora_stages(config: RunConfig) -> list[Stage]:
     """What is read from the user's files: made in the driver, before Ray is needed."""
-    return [
+    names = list(config.corpora.benchmarks)
+    stages = [
         Stage("questions", lambda done: questions_step(config)),
         Stage("pairs", lambda done: pairs_step(config, done["questions"])),
-        *(
-            Stage(f"problems {name}", partial(lambda name, done: problems_step(config, name), name))
-            for name in config.corpora.benchmarks
-        ),
+        *(Stage(f"problems {name}", partial(lambda name, done: problems_step(config, name), name)) for name in names),
     ]
+    if config.corpora.allow_test_questions:
+        return stages
+
+    def unseen(done: Done) -> Step[Any]:
+        return unseen_step(done["questions"], done["pairs"], {name: done[f"problems {name}"] for name in names})
+
+    return [*stages, Stage("unseen", unseen)]
 
 
 def slam_stages(config: RunConfig) -> list[Stage]:

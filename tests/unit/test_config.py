@@ -92,7 +92,7 @@ def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> N
             ["training.learning_rate", "got nan"],
         ),
         ({"training": 3}, {}, ["training", "got 3"]),
-        ({"model": {}}, {}, ["model.path is missing"]),
+        ({"model": {}}, {}, ["model: ", "give one of path and hub"]),
         ({}, {"name": "../up"}, ["name", "got '../up'"]),
         ({}, {"training.epochs": "many"}, ["training.epochs", "'many'"]),
         ({}, {"training.epochs": "[1"}, ["--training.epochs is not YAML"]),

@@ -12,6 +12,7 @@ from slam_ray.corpora import (
     Pair,
     Problem,
     Question,
+    Unseen,
     pairs_step,
     problems_step,
     questions_step,
@@ -20,6 +21,7 @@ from slam_ray.corpora import (
     read_pairs,
     read_problems,
     read_questions,
+    unseen_step,
 )
 from slam_ray.corpora.prompts import question_span, reasoning_prompt, translation_prompt
 from slam_ray.corpora.sources import opened, read
@@ -193,15 +195,21 @@ def test_questions_of_a_benchmark_are_refused_unless_asked_for(tmp_path: Path) -
     tests = [{**problem, "question": str(problem["question"]).replace(" test", "")} for problem in PROBLEMS]
     shouted = [{**problem, "question": str(problem["question"]).upper() + " "} for problem in tests]
     with pytest.raises(InputError) as caught:
-        questions_step(config(tmp_path, problems=shouted))
+        unseen(config(tmp_path, problems=shouted), tmp_path)
     for part in ("corpora.questions", "3 of its 4 English questions", "corpora.benchmarks.own", "'en 0?'"):
         assert part in str(caught.value)
-    allowed = config(tmp_path, problems=tests, corpora={"allow_test_questions": True})
-    questions = made(questions_step(allowed), tmp_path)
     trained = [{**pair, "english": "en 2?"} if pair["kind"] == "question" else pair for pair in PAIRS]
-    unasked = config(tmp_path, problems=tests, pairs=trained)
-    with pytest.raises(InputError, match=r"corpora\.pairs .*1 of its 1 English questions .*'en 2\?'"):
-        pairs_step(unasked, questions)
+    asked = [{**question, "question": f"more {question['question']}"} for question in QUESTIONS]
+    with pytest.raises(InputError, match=r"corpora\.pairs: 1 of its 1 English questions .*'en 2\?'"):
+        unseen(config(tmp_path, problems=tests, questions=asked, pairs=trained), tmp_path)
+    found = unseen(config(tmp_path), tmp_path)
+    assert (found.result.questions, found.result.problems) == (4 + 3, 3)
+
+
+def unseen(wanted: RunConfig, tmp_path: Path) -> Artifact[Unseen]:
+    questions = made(questions_step(wanted), tmp_path)
+    pairs = made(pairs_step(wanted, questions), tmp_path)
+    return made(unseen_step(questions, pairs, {"own": made(problems_step(wanted, "own"), tmp_path)}), tmp_path)
 
 
 def test_held_out_problems_leave_questions_and_pairs_in_every_language(tmp_path: Path) -> None:

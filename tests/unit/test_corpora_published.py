@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slam_ray.config import CorporaConfig, InputError, SourceConfig
+from slam_ray.config import InputError, SourceConfig
 from slam_ray.corpora import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, opened, read
 from slam_ray.corpora.unseen import check_unseen
@@ -66,15 +66,12 @@ def test_ntrex() -> None:
 
 
 def test_training_questions_are_apart_from_the_benchmarks_and_test_questions_are_not() -> None:
-    benchmarks = {"mgsm": source("mgsm"), "msvamp": source("msvamp")}
-    corpora = CorporaConfig(questions="unread", pairs="unread", benchmarks=benchmarks)
-    qalign = opened(source("gsm8kinstruct_qalign", "qalign"), "corpora.pairs")
-    check_unseen(corpora, qalign, lambda: read(qalign, Pair))
-    test = opened(source("gsm8k", split="test"), "corpora.questions")
-    with pytest.raises(
-        InputError, match=r"250 of its 1319 English questions are problems of corpora\.benchmarks\.mgsm"
-    ):
-        check_unseen(corpora, test, lambda: read(test, Question))
+    mgsm = [problem.question for problem in corpus(source("mgsm"), Problem).records if problem.language == "en"]
+    trained = {pair.english for pair in corpus(source("gsm8kinstruct_qalign", "qalign"), Pair).records}
+    check_unseen("corpora.pairs", sorted(trained), "mgsm", mgsm)
+    tests = [question.question for question in corpus(source("gsm8k", split="test"), Question).records]
+    with pytest.raises(InputError, match=r"250 of its 1319 English questions are problems of mgsm"):
+        check_unseen("corpora.questions", tests, "mgsm", mgsm)
 
 
 def test_own_records_of_another_corpus_with_its_columns_mapped(tmp_path: Path) -> None:

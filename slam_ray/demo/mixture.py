@@ -20,6 +20,7 @@ LITTLE_SEEN = ("bn", "th", "sw")
 BETTER_SEEN = ("ja", "zh", "de", "fr", "ru", "es")
 ANSWERS = 0.4  # of the translations; the others are questions
 BETTER_SEEN_WEIGHT = 2.5
+LITTLE_SEEN_TEXT_WEIGHT = 0.8
 SUMS_IN_A_DRILL = 10
 
 
@@ -35,7 +36,7 @@ class Mixture:
         translation: X -> English.
         foreign_reasoning: a question in a better-seen language -> English solution.
         little_seen_translation: weight of bn, th, sw each among the translations, beside BETTER_SEEN_WEIGHT for each
-            better-seen language. Plain text is spread evenly.
+            better-seen language.
     """
 
     reasoning: float
@@ -76,7 +77,7 @@ def examples(mixture: Mixture, tokenizer: "PreTrainedTokenizerBase", random_: ra
         elif kind == "drills":
             prompt, target = "", " ".join(_sum(random_) for _ in range(SUMS_IN_A_DRILL))
         else:
-            language = ENGLISH if kind == "english_text" else _language(BETTER_SEEN_WEIGHT, random_)
+            language = ENGLISH if kind == "english_text" else _language(LITTLE_SEEN_TEXT_WEIGHT, random_)
             prompt, target = "", question(draw(random_, "train"), language)
         yield encoded(tokenizer, prompt, target)
 

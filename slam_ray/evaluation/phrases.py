@@ -78,9 +78,14 @@ def announcements(line: str, language: str) -> list[Announcement]:
         Announcement(match.end(), match["copula"] is not None, code)
         for code in dict.fromkeys((language, ENGLISH))
         for match in _pattern(code).finditer(line)
-        if match["copula"] is not None or not _STEP_BY_STEP.search(line[: match.end()])
+        if match["copula"] is not None or not _heads_a_solution(line, match)
     ]
     return sorted(found, key=lambda announcement: announcement.end)
+
+
+def _heads_a_solution(line: str, match: re.Match[str]) -> bool:
+    clause = re.split(r"[.!?:。।]", line[: match.start()])[-1] + match[0]
+    return _STEP_BY_STEP.search(clause) is not None
 
 
 @cache

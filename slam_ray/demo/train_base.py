@@ -5,6 +5,7 @@ torch, one process; writes DIR/pretrained (before the reasoning mix), DIR/base a
 """
 
 import argparse
+import copy
 import json
 import math
 import random
@@ -176,8 +177,7 @@ def target_loss(model: LlamaForCausalLM, batch: list[Example], padding: int) -> 
 
 def save(model: LlamaForCausalLM, tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
     """Write the checkpoint in bfloat16 with its tokenizer; the model in memory stays as it is."""
-    stored = LlamaForCausalLM(model.config).to(torch.bfloat16)
-    stored.load_state_dict(model.state_dict())
+    stored = copy.deepcopy(model).bfloat16()
     stored.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

@@ -4,6 +4,7 @@ Between steps of different kinds everything held is let go, and the next step st
 again, so that no two stages ever share a GPU's memory.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -75,7 +76,7 @@ class Context:
                 from slam_ray.pipeline.local_ray import local_ray
 
                 os.environ.update(self._exit.enter_context(local_ray()).environment)
-            ray.init(logging_level="warning", log_to_driver=True)
+            ray.init(logging_level=logging.WARNING)
             self._exit.callback(ray.shutdown)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpu = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0

@@ -74,13 +74,13 @@ class Storage:
     def nearest_difference(self, step: Step[Any]) -> str:
         """The config keys and inputs in which the most similar finished artifact of this kind differs, "" if none."""
         wanted = _flat(step.identity)
-        differences = []
+        differences: list[list[str]] = []
         for record_file in (self.root / "artifacts" / step.name).glob("*/record.json"):
             record = json.loads(record_file.read_text())
             found = _flat({key: record[key] for key in step.identity})
             keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
             differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
-        return "; ".join(min(differences, key=len, default=[]))
+        return "; ".join(min(differences, key=len)) if differences else ""
 
     def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
         name = item.name if isinstance(item, Step) else item.step

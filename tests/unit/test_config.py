@@ -41,7 +41,7 @@ def test_shipped_preset_is_valid_and_its_files_exist(preset: str) -> None:
         config.corpora.pairs,
         *config.corpora.benchmarks.values(),
     ):
-        assert Path(path).exists(), path
+        assert Path(str(path)).exists(), path
 
 
 def test_paths_count_from_the_file_or_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from slam_ray.demo.make_data import DATA, write
 
 SCRIPTS = {
     "bn": {"BENGALI"}, "th": {"THAI"}, "sw": {"LATIN"}, "zh": {"CJK"},
-    "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"}, "de": {"LATIN"}, "fr": {"LATIN"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
+    "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"},
+    "de": {"LATIN"}, "fr": {"LATIN"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
 }  # fmt: skip
 GAINS = ("buys", "finds", "gets")
 LOSSES = ("gives", "sells", "loses", "eats")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def product(of: Artifact[Product], factor: int, calls: list[int] | None = None) 
 
 
 @pytest.fixture
-def context():
+def context() -> Iterator[Context]:
     with Context(ExecutionConfig()) as context:
         yield context
 
@@ -114,6 +115,7 @@ Storage(Path({str(tmp_path)!r})).make(counting_up(dies=True), Context(ExecutionC
     storage = Storage(tmp_path)
     assert storage.find(counting_up()).directory is None
     artifact = storage.make(counting_up(), context)
+    assert artifact.directory is not None
     assert artifact.result.value == 2, "the second attempt goes on from the first one's scratch"
     assert not (artifact.directory.parents[1] / "scratch").exists()
 

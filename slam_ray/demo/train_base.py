@@ -45,27 +45,27 @@ PRETRAINING = (
         "text",
         tokens=500_000,
         learning_rate=2e-3,
-        mixture=Mixture(reasoning=0, drills=0.25, text=0.35, english_text=0.10, translation=0.30, foreign_reasoning=0),
+        mixture=Mixture(reasoning=0, drills=0.25, text=0.40, english_text=0.10, translation=0.25, foreign_reasoning=0),
     ),
 )
 REASONING = (
     Phase(
         "reasoning",
-        tokens=3_600_000,
+        tokens=3_200_000,
         learning_rate=2e-3,
-        mixture=Mixture(reasoning=0.38, drills=0.11, text=0.17, translation=0.20, foreign_reasoning=0.14),
+        mixture=Mixture(reasoning=0.38, drills=0.15, text=0.18, translation=0.16, foreign_reasoning=0.13),
     ),
     Phase(
         "multilingual",
-        tokens=2_000_000,
+        tokens=1_600_000,
         learning_rate=1e-3,
         mixture=Mixture(
-            reasoning=0.34,
-            drills=0.09,
+            reasoning=0.32,
+            drills=0.10,
             text=0.14,
             translation=0.25,
-            foreign_reasoning=0.18,
-            little_seen_translation=0.25,
+            foreign_reasoning=0.19,
+            little_seen_translation=0.3,
         ),
     ),
 )

@@ -80,7 +80,7 @@ class Storage:
             found = _flat({key: record[key] for key in step.identity})
             keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
             differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
-        return "; ".join(min(differences, key=len)) if differences else ""
+        return "; ".join(sorted(differences, key=len)[0]) if differences else ""
 
     def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
         name = item.name if isinstance(item, Step) else item.step

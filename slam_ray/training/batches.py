@@ -59,7 +59,7 @@ def pack(lengths: Sequence[int], pack_length: int, ranks: int) -> list[list[int]
     The longest goes first, each to the shortest row so far, so the rows come out about equally long.
 
     Returns:
-        Indices into `lengths` by row; a row is empty where there are fewer examples than ranks.
+        Indices into `lengths` by row; a row is empty only where there are fewer examples than rows.
     """
     assert max(lengths) <= pack_length
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))

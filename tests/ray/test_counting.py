@@ -7,18 +7,18 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from slam_ray.activations import COUNTS_FILE, Counts, count_step, read_counts
+from slam_ray.activations import COUNTS_FILE, CountResult, Counts, count_step, read_counts
 from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig
 from slam_ray.corpora import questions_step
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.pipeline.stages import Done, Stage, run
 from slam_ray.pipeline.step import Step
 from slam_ray.pipeline.storage import Storage
 from tests.counting import LANGUAGES, questions, reference_counts, run_config
@@ -40,25 +40,21 @@ def reference(llama: Path) -> Counts:
     return Counts(LANGUAGES, activated, tokens)
 
 
-def step(folder: Path, llama: Path, actors: int) -> tuple[Step[Any], Storage, ExecutionConfig]:
-    """A count of 32 questions in four languages, one unit a group and language, in a storage of its own."""
-    execution = ExecutionConfig(counting_actors=actors, training_workers=1, engines=1)
-    config = run_config(folder, questions(32))
-    storage = Storage(Path(config.storage))
-    with Context(execution) as context:
-        asked = storage.make(questions_step(config), context)
-    activations = ActivationsConfig(questions=32, groups=GROUPS, token_budget=600)
-    count = count_step(
-        activations, PromptsConfig(), "float64", asked, base_model(str(llama)), asked.result.languages, execution
-    )
-    return count, storage, execution
-
-
 def made(folder: Path, llama: Path, actors: int) -> Counts:
-    count, storage, execution = step(folder, llama, actors)
+    """Counts over 32 questions in four languages, one unit a group and language, in a storage in `folder`."""
+    config = run_config(folder, questions(32))
+    execution = ExecutionConfig(counting_actors=actors, training_workers=1, engines=1)
+    activations = ActivationsConfig(questions=32, groups=GROUPS, token_budget=600)
+
+    def count(done: Done) -> Step[CountResult]:
+        asked = done["questions"]
+        return count_step(
+            activations, PromptsConfig(), "float64", asked, base_model(str(llama)), asked.result.languages, execution
+        )
+
+    stages = [Stage("questions", lambda done: questions_step(config)), Stage("count", count)]
     with Context(execution) as context:
-        artifact = storage.make(count, context)
-        context.settle()
+        artifact = run(stages, Storage(Path(config.storage)), context)["count"]
     assert artifact.result.questions == 32
     assert artifact.result.layers == 3
     return read_counts(artifact.file(COUNTS_FILE))

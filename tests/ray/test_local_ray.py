@@ -1,34 +1,12 @@
-"""A Ray of one's own: closed to others, and gone with its starter, while another Ray on the machine lives on."""
+"""A Ray of one's own is closed to others."""
 
 import http.client
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from slam_ray.pipeline.local_ray import LocalRay
-
-ROOT = Path(__file__).parent.parent.parent
-
-# Starts a Ray whose worker leaves a process behind that has escaped to a session of its own.
-STARTER = """
-import subprocess, time
-from slam_ray.pipeline.local_ray import local_ray
-with local_ray(cpus=1) as head:
-    import ray
-    ray.init(logging_level=40)
-
-    @ray.remote
-    def leave_a_process():
-        return subprocess.Popen(["sleep", "600"], start_new_session=True).pid
-
-    print(ray.get(leave_a_process.remote()), head.environment["RAY_AUTH_TOKEN_PATH"], flush=True)
-    time.sleep(600)
-"""
 
 
 def head_processes() -> list[psutil.Process]:
@@ -55,31 +33,3 @@ def test_the_job_api_wants_the_token(ray_cluster: LocalRay, token: str | None, a
     connection.close()
     token_file = Path(ray_cluster.environment["RAY_AUTH_TOKEN_PATH"])
     assert token_file.stat().st_mode & 0o077 == 0
-
-
-def test_a_killed_starter_takes_its_ray_along_and_no_other(ray_cluster: LocalRay, tmp_path: Path) -> None:
-    import ray
-
-    starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER],
-        cwd=ROOT,
-        env=os.environ | {"HOME": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert starter.stdout is not None
-    escaped, token_file = starter.stdout.readline().split()
-    processes = [*psutil.Process(starter.pid).children(recursive=True), psutil.Process(int(escaped))]
-    assert len(processes) > 5
-    starter.send_signal(signal.SIGKILL)
-    starter.wait()
-    psutil.wait_procs(processes, timeout=30)
-    assert [process for process in processes if process.is_running()] == []
-    assert not Path(token_file).parent.exists()
-    assert not (tmp_path / ".ray").exists()  # where Ray would keep a token of the user's own
-
-    @ray.remote
-    def still_there() -> bool:
-        return True
-
-    assert ray.get(still_there.remote())

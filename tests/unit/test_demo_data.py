@@ -12,9 +12,8 @@ import pytest
 from slam_ray.demo.make_data import DATA, write
 
 SCRIPTS = {
-    "bn": {"BENGALI"}, "th": {"THAI"}, "sw": {"LATIN"}, "zh": {"CJK"},
-    "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"},
-    "de": {"LATIN"}, "fr": {"LATIN"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
+    "bn": {"BENGALI"}, "th": {"THAI"}, "sw": {"LATIN"}, "zh": {"CJK"}, "de": {"LATIN"}, "fr": {"LATIN"},
+    "ja": {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"}, "ru": {"CYRILLIC"}, "es": {"LATIN"}, "en": {"LATIN"},
 }  # fmt: skip
 GAINS = ("buys", "finds", "gets")
 LOSSES = ("gives", "sells", "loses", "eats")

@@ -93,10 +93,14 @@ def _fit(job: TrainJob, workers: Workers, scratch: Path) -> TrainResult:
     from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
+    class Trainer(TorchTrainer):
+        def _register_sigint_handler(self, controller: object) -> None:
+            """Ctrl-C is for the whole run; Ray Train would keep it for good and then exit with code 0."""
+
     # An actor of its own that foresees a node's end; without it the workers die there and start again just the same.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
     environment = WORKER_ENVIRONMENT if workers.gpus else WORKER_ENVIRONMENT | {"DS_ACCELERATOR": "cpu"}
-    trainer = TorchTrainer(
+    trainer = Trainer(
         _work,
         train_loop_config={"job": job},
         scaling_config=ScalingConfig(

@@ -11,7 +11,8 @@ from slam_ray.pipeline.local_ray import LocalRay
 
 def head_processes() -> list[psutil.Process]:
     """The guard of this session's Ray and all processes below it."""
-    guards = [p for p in psutil.Process().children() if any(word.endswith("guard.py") for word in p.cmdline())]
+    alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    guards = [child for child in alive if any(word.endswith("guard.py") for word in child.cmdline())]
     return [process for guard in guards for process in [guard, *guard.children(recursive=True)]]
 
 

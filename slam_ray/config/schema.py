@@ -189,7 +189,7 @@ class TrainingConfig(Section):
         ge=8,
         description="Tokens of one packed row: one forward pass of one worker.",
     )
-    seed: int = 0
+    seed: int = Field(0, ge=0, description="Of the order of the pairs.")
 
 
 class EvaluationConfig(Section):

@@ -68,12 +68,12 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
             token_file.write_text(secrets.token_hex(32))
             ports = _free_ports(4)
             log = stack.enter_context(tempfile.TemporaryFile())
-            environment = _shared_environment(token_file)
+            dashboard = f"http://{LOOPBACK}:{ports[0]}"
+            environment = _shared_environment(token_file, dashboard)
             guard = stack.enter_context(_guarded(folder, _command(folder, cpus, ports), environment, ports, log))
             address = _wait_until_ready(guard, folder, ports[0], token_file.read_text())
             if address is not None:
-                dashboard = f"http://{LOOPBACK}:{ports[0]}"
-                environment |= {"RAY_ADDRESS": address, "RAY_API_SERVER_ADDRESS": dashboard, "RAY_AUTH_TOKEN": ""}
+                environment |= {"RAY_ADDRESS": address, "RAY_AUTH_TOKEN": ""}
                 stack.enter_context(_reached_by_this_process(environment))
                 yield LocalRay(address, dashboard, environment)
                 return
@@ -90,14 +90,18 @@ def _folder() -> Path:
     return folder
 
 
-def _shared_environment(token_file: Path) -> dict[str, str]:
+def _shared_environment(token_file: Path, dashboard: str) -> dict[str, str]:
     """What the head's processes and its clients both need to know."""
     # Clients must reach the loopback device directly, also where a proxy is set for the rest.
     direct = ("NO_PROXY", "no_proxy")
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
+        # Workers that ask for the state of actors would look for it among all Rays of the machine.
+        "RAY_API_SERVER_ADDRESS": dashboard,
+        # With statistics off, Ray still reports that they are off; to port 9, where nobody listens.
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_REPORT_URL": f"http://{LOOPBACK}:9",
         # At 1 Ray turns 127.0.0.1 into the machine's outer address.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         **{name: ",".join(filter(None, [os.environ.get(name), LOOPBACK, "localhost"])) for name in direct},
@@ -106,13 +110,22 @@ def _shared_environment(token_file: Path) -> dict[str, str]:
 
 def _command(folder: Path, cpus: int | None, ports: Sequence[int]) -> list[str]:
     return [
-        *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
+        *(_python(folder), "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
         *(f"--num-cpus={cpus or max(2, _cores())}", f"--temp-dir={folder}"),
         *(f"--node-ip-address={LOOPBACK}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={ports[0]}"),
         # 0 is any free port; by default every Ray of a machine would take the same ones.
         *("--port=0", "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
         f"--ray-client-server-port={ports[1]}",
     ]
+
+
+def _python(folder: Path) -> str:
+    """This interpreter, under a name without spaces: Ray starts some of its processes by an unquoted shell command."""
+    if " " not in sys.executable:
+        return sys.executable
+    link = folder / "venv"
+    link.symlink_to(sys.prefix)
+    return str(link / Path(sys.executable).relative_to(sys.prefix))
 
 
 @contextlib.contextmanager

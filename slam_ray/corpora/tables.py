@@ -22,7 +22,7 @@ def json_lines(file: Path) -> Iterator[Row]:
                 continue
             try:
                 values = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8, and endless integers
                 raise InputError(f"{file}:{number}: not JSON ({error}); each line must be one JSON object") from None
             if not isinstance(values, dict):
                 raise InputError(f"{file}:{number}: {type(values).__name__} instead of a JSON object")

@@ -146,6 +146,7 @@ def test_a_language_without_pairs_is_named(tmp_path: Path) -> None:
     [
         (b"{", "2: not JSON"),
         (b"\xff", "2: not JSON"),
+        (b'{"id": ' + b"9" * 5000 + b"}", "2: not JSON"),
         (b"[1]", "2: list instead of a JSON object"),
         (b'{"id": "9", "language": "sw"}', "2: no key 'question'"),
         (b'{"id": 9, "language": "sw", "question": "q"}', "2: id must be a text"),

@@ -55,6 +55,7 @@ def test_the_job_names_a_bad_line(file: Path) -> None:
         ('{"response": "5", "answer": "five"}', r":2: answer must be a number, got 'five'"),
         ('{"response": "5", "answer": true}', r":2: answer must be a number, got True"),
         ('{"response": "5", "answer": NaN}', r":2: answer must be a number, got nan"),
+        ('{"response": "5", "answer": 1' + "0" * 400 + "}", r":2: answer must be a number, got 10"),
         ("[]", r":2: list instead of a JSON object"),
         ("\xff", r":2: not JSON"),
     ],

@@ -29,7 +29,7 @@ def _problems(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
     for number, row in part.rows():
         question = cell(part, number, row, "question")
         answer = cell(part, number, row, "answer").rpartition("####")[2].strip()
-        yield Problem(problem_id(question), ENGLISH, question, gold(answer, f"{part.label}:{number}"))
+        yield Problem(problem_id(question), ENGLISH, question, gold(answer, f"{part.label}:{number}: answer"))
 
 
 FORMAT = Format(

@@ -63,13 +63,24 @@ def cell(part: Part, number: int, row: Mapping[str, Any], column: str) -> str:
 
 
 def gold(text: str, where: str) -> float:
-    """A gold answer as a number: "18", "5,600", "8.0"."""
+    """A gold answer that stands as a text: "18", "5,600", "8.0"; InputError if it is no number."""
     try:
         number = float(text.replace(",", ""))
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{where}: answer must be a number, got {text!r}")
+        raise InputError(f"{where} must be a number, got {text!r}")
+    return number
+
+
+def finite_number(value: Any, where: str) -> float:
+    """A number as JSON gives it; InputError for anything else, and for one that no float can hold."""
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} must be a number, got {value!r}")
     return number
 
 
@@ -90,7 +101,7 @@ def numbered_problems(column: str, answer: str) -> Reader:
     def read(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
         for language, part in parts.items():
             for number, row in part.rows():
-                value = gold(str(row.get(answer)), f"{part.label}:{number}")
+                value = gold(str(row.get(answer)), f"{part.label}:{number}: answer")
                 yield Problem(str(number), language, cell(part, number, row, column), value)
 
     return read

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from slam_ray.config import InputError, SourceConfig, nearest
-from slam_ray.corpora.formats.layout import Format, Parts, Reader, gold
+from slam_ray.corpora.formats.layout import Format, Parts, Reader, finite_number, gold
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
 
@@ -74,7 +74,7 @@ def _as_typed(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     id_, answer = values["id"], values.get("answer")
     typed: dict[str, Any] = {"id": str(id_) if isinstance(id_, int) else id_}
     if isinstance(answer, str):
-        typed["answer"] = gold(answer, where)
+        typed["answer"] = gold(answer, f"{where}: answer")
     return {**values, **typed}
 
 
@@ -84,10 +84,7 @@ def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record
 
 def _value(value: Any, kind: Any, where: str) -> Any:
     if kind is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not abs(value) < float("inf"):
-            raise InputError(f"{where} must be a number, got {value!r}")
-        return float(value)
+        return finite_number(value, where)
     choices = get_args(kind)
     if choices and value not in choices:
         raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from slam_ray.config import job, load_config, parse_command
+from slam_ray.config import ALL_DONE, TO_DO, job, load_config, parse_command
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.runs import RunDirectory
 from slam_ray.pipeline.stages import describe, plan, run, try_out
@@ -20,7 +20,6 @@ from slam_ray.recipes.slam import corpora_stages, slam_stages
 from slam_ray.recipes.summary import summarize
 
 SWITCHES = {"dry-run": "say which steps are done or to do; exit code 0 if all are done, 3 if not"}
-TO_DO = 3
 
 
 @job
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     if "dry-run" in command.switches:
         try_out(corpora_stages(config), storage)
         print(describe(planned))
-        return 0 if all(stage.state == "done" for stage in planned) else TO_DO
+        return ALL_DONE if all(stage.state == "done" for stage in planned) else TO_DO
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory.start()
     with Context(config.execution) as context:

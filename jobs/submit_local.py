@@ -12,12 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from slam_ray.config import InputError, job
+from slam_ray.config import ALL_DONE, TO_DO, InputError, job
 from slam_ray.config.load import STORAGE_VARIABLE
 from slam_ray.pipeline.local_job import run_as_local_job
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ALL_DONE, TO_DO = 0, 3  # exit codes of a job's --dry-run
 INTERRUPTED = 130
 
 

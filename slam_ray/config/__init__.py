@@ -1,7 +1,7 @@
 """What is a run? Pydantic sections, their reading from preset, file and command line, and errors a user can mend."""
 
 from slam_ray.config.command_line import Command, parse_command
-from slam_ray.config.errors import InputError, job, nearest
+from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
 from slam_ray.config.load import known_keys, load_config, presets
 from slam_ray.config.schema import (
     ENGLISH,
@@ -21,7 +21,9 @@ from slam_ray.config.schema import (
 )
 
 __all__ = [
+    "ALL_DONE",
     "ENGLISH",
+    "TO_DO",
     "ActivationsConfig",
     "CleaningConfig",
     "Command",

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
-BAD_INPUT = 2
+# Exit codes of a job; the last one of its --dry-run alone.
+ALL_DONE, BAD_INPUT, TO_DO = 0, 2, 3
 
 
 class InputError(ValueError):

@@ -46,7 +46,7 @@ class SourceConfig(Section):
 
     path: str | None = Field(None, description="A file or a folder; instead of `hub`.")
     hub: str | None = Field(None, description="Name of a dataset on the Hugging Face Hub; instead of `path`.")
-    format: str = Field("records", description="`records`, or a published layout (slam_ray/corpora/formats.py).")
+    format: str = Field("records", description="`records`, or a published layout (slam_ray/corpora/formats).")
     subset: str | None = Field(None, description="The Hub's name of a part of the dataset, for `records`.")
     split: str | None = Field(None, description="By default the one that the format is usually read for.")
     revision: str | None = Field(None, description="Commit, branch or tag on the Hub.")
@@ -113,7 +113,9 @@ class CorporaConfig(Section):
 
     questions: Sources = Field(description="Parallel questions to count on: id, language, question.")
     pairs: Sources = Field(description="X -> English translations to train on: id, language, kind, source, english.")
-    benchmarks: dict[str, Sources] = Field(description="Name -> test problems: id, language, question, answer.")
+    benchmarks: dict[str, Sources] = Field(
+        min_length=1, description="Name -> test problems: id, language, question, answer."
+    )
     languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
     cleaning: CleaningConfig = CleaningConfig()
     balance: bool = Field(
@@ -131,11 +133,14 @@ class CorporaConfig(Section):
 class PromptsConfig(Section):
     """The paper's prompts: Table 8 (reasoning) and Table 7 (translation, without its English side)."""
 
-    reasoning: str = (
+    reasoning: str = Field(
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-        "\n\n### Instruction:\n{query}\n\n### Response: Let's think step by step."
+        "\n\n### Instruction:\n{query}\n\n### Response: Let's think step by step.",
+        pattern=r"\{query\}",
     )
-    translation: str = "Translate this from [{language}] to [English]:\n[{language}]: {source}\n[English]:"
+    translation: str = Field(
+        "Translate this from [{language}] to [English]:\n[{language}]: {source}\n[English]:", pattern=r"\{source\}"
+    )
 
 
 class ActivationsConfig(Section):

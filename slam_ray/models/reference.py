@@ -45,10 +45,11 @@ class ModelRef:
 
 
 def base_model(path: str) -> ModelRef:
-    """Reference to a local checkpoint, hashed once per file version.
+    """Reference to a local checkpoint; every call hashes its files.
 
     Raises:
-        InputError: no such folder, a file is missing, the weights are not safetensors, or the family is unknown.
+        InputError: no such folder, a file is missing, the weights are not safetensors or named otherwise than in the
+            model, or the family is unknown.
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
@@ -63,5 +64,18 @@ def base_model(path: str) -> ModelRef:
             raise InputError(f"model.path: {folder} holds no {name}")
     files = [*sorted(folder.glob("*.json")), *weights]
     model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files))
-    family_of(model.config)
+    names = {name for file in weights for name in _tensors(file)}
+    missing = {model.family.parameter(0, projection) for projection in model.family.projections} - names
+    if missing:
+        raise InputError(
+            f"model.path: {folder} holds no tensor {min(missing)}; load it with transformers and write it with"
+            " save_pretrained, which names tensors as the model does"
+        )
     return model
+
+
+def _tensors(file: Path) -> list[str]:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="np") as stream:
+        return list(stream.keys())

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import psutil
 
 from slam_ray.config import ExecutionConfig, InputError
-from slam_ray.pipeline.resources import Workers, shortfall
+from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 
 T = TypeVar("T")
 IDLE_TIMEOUT_S = 120.0
@@ -75,17 +75,12 @@ class Context:
             if not os.environ.get("RAY_ADDRESS"):
                 from slam_ray.pipeline.local_ray import local_ray
 
-                os.environ.update(self._exit.enter_context(local_ray()).environment)
+                self._exit.enter_context(local_ray())
             ray.init(logging_level=logging.WARNING)
             self._exit.callback(ray.shutdown)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpu = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
-        counts = {
-            "counting": self.execution.counting_actors,
-            "training": self.execution.training_workers,
-            "engines": self.execution.engines,
-        }
-        workers = {kind: Workers(kind, count, cpus=1, gpus=gpu) for kind, count in counts.items()}
+        workers = {kind: Workers(kind, getattr(self.execution, key), cpus=1, gpus=gpu) for kind, key in KEYS.items()}
         missing = [text for kind in workers.values() if (text := shortfall(kind, nodes))]
         if missing:
             raise InputError("this cluster can never run this configuration:\n  " + "\n  ".join(missing))

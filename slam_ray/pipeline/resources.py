@@ -21,6 +21,7 @@ class Workers:
     gpus: int
 
 
+# Kind -> the key of `execution` that sets the number of its workers.
 KEYS = {"counting": "counting_actors", "training": "training_workers", "engines": "engines"}
 
 

@@ -25,7 +25,6 @@ class RunDirectory:
     """The folder of the run that `config` names."""
 
     def __init__(self, config: RunConfig, storage: Storage) -> None:
-        self._storage = storage
         self._config = config
         self.path = storage.root / "runs" / config.name
         self._artifacts: dict[str, str] = {}
@@ -43,8 +42,10 @@ class RunDirectory:
                 )
 
     def start(self) -> None:
-        """Write the resolved configuration."""
+        """Write the resolved configuration; a finished run keeps its links, so that a kill leaves none of them out."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if (self.path / SUMMARY).exists():
+            self._artifacts = json.loads((self.path / ARTIFACTS).read_text())
         (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
 
     def add(self, title: str, artifact: Artifact[Any]) -> None:

@@ -27,7 +27,7 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
     stages = [
         Stage("questions", lambda done: questions_step(config)),
         Stage("pairs", lambda done: pairs_step(config, done["questions"])),
-        *(Stage(f"problems {name}", partial(lambda name, done: problems_step(config, name), name)) for name in names),
+        *(Stage(f"problems {name}", partial(_problems, config, name)) for name in names),
     ]
     if config.corpora.allow_test_questions:
         return stages
@@ -74,6 +74,10 @@ def _base(model: ModelConfig) -> tuple[list[Stage], Base]:
     assert model.path is not None
     local = base_model(model.path)
     return [], lambda done: local
+
+
+def _problems(config: RunConfig, name: str, done: Done) -> Step[Any]:
+    return problems_step(config, name)
 
 
 def _count(config: RunConfig, base: Base, done: Done) -> Step[Any]:

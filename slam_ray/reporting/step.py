@@ -63,19 +63,11 @@ def report_step(
         selection: which layers were tuned.
         training: how.
         benchmarks: the first one is the headline.
-        steps: all that the run rests on, title -> artifact, in order.
+        steps: all that the run rests on, title -> artifact, in order; the others are among them.
     """
     # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
     config = ReportConfig(run=run.name, model=run.model.name, limit=run.limit, projections=run.training.projections)
     steps = dict(steps)  # the caller's may grow before this one runs
-    inputs: dict[str, Artifact[Any]] = {f"step {title}": artifact for title, artifact in steps.items()}
-    inputs |= {"selection": selection, "training": training}
-    for item in benchmarks:
-        inputs |= {
-            f"benchmark {item.name} before": item.before,
-            f"benchmark {item.name} after": item.after,
-            f"benchmark {item.name} comparison": item.comparison,
-        }
 
     def work(attempt: Attempt) -> ReportResult:
         from slam_ray.reporting.page import report_page
@@ -85,7 +77,7 @@ def report_step(
         (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
         return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
 
-    return Step("report", 1, config, inputs, ReportResult, work)
+    return Step("report", 1, config, steps, ReportResult, work)
 
 
 def _gather(

@@ -93,6 +93,13 @@ def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> N
         ),
         ({"training": 3}, {}, ["training", "got 3"]),
         ({"model": {}}, {}, ["model: ", "give one of path and hub"]),
+        ({"prompts": {"reasoning": "Solve this."}}, {}, ["prompts.reasoning", "query", "got 'Solve this.'"]),
+        ({"prompts": {"translation": "Translate."}}, {}, ["prompts.translation", "source", "got 'Translate.'"]),
+        (
+            {"corpora": {"questions": "q.jsonl", "pairs": "p.jsonl", "benchmarks": {}}},
+            {},
+            ["corpora.benchmarks", "at least 1 item"],
+        ),
         ({}, {"name": "../up"}, ["name", "got '../up'"]),
         ({}, {"training.epochs": "many"}, ["training.epochs", "'many'"]),
         ({}, {"training.epochs": "[1"}, ["--training.epochs is not YAML"]),

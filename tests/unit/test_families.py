@@ -105,6 +105,17 @@ def test_an_unsupported_family_is_named(config: dict[str, object], part: str) ->
     assert part in str(caught.value)
 
 
+def test_a_checkpoint_with_other_names_is_refused_before_it_is_tuned(tmp_path: Path) -> None:
+    weights = tiny_model(tmp_path, "gpt2") / "model.safetensors"
+    base_model(str(tmp_path))
+    # As in the oldest checkpoint of this family on the Hub.
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in load_file(weights).items()}
+    save_file(bare, weights, metadata={"format": "pt"})
+    load_model(tmp_path, "float32")
+    with pytest.raises(InputError, match=r"holds no tensor transformer\.h\.0\.mlp.*save_pretrained"):
+        base_model(str(tmp_path))
+
+
 def test_a_checkpoint_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.path: no such folder: .*none"):
         base_model(str(tmp_path / "none"))

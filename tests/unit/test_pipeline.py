@@ -163,7 +163,7 @@ def test_shortfall_names_what_is_missing() -> None:
 
 
 def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None:
-    corpora = {"questions": "q", "pairs": "p", "benchmarks": {}}
+    corpora = {"questions": "q", "pairs": "p", "benchmarks": {"b": "b"}}
     config = RunConfig(name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora)
     storage = Storage(tmp_path)
     directory = RunDirectory(config, storage)
@@ -175,5 +175,9 @@ def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None
     directory.check(plan(stages(2, []), storage))
     with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
         directory.check(plan(stages(5, []), storage))
+    again = RunDirectory(config, storage)
+    again.start()
+    again.add("one", done["one"])  # and killed here
+    directory.check(plan(stages(2, []), storage))
     assert json.loads((directory.path / "summary.json").read_text()) == {"value": 1}
     assert (directory.path / "value.txt").read_text() == "6"

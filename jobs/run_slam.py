@@ -17,7 +17,7 @@ from slam_ray.pipeline.runs import RunDirectory
 from slam_ray.pipeline.stages import describe, plan, run, try_out
 from slam_ray.pipeline.storage import Storage
 from slam_ray.recipes.slam import corpora_stages, slam_stages
-from slam_ray.recipes.summary import summarize
+from slam_ray.recipes.summary import all_scores, summarize
 
 SWITCHES = {"dry-run": "say which steps are done or to do; exit code 0 if all are done, 3 if not"}
 
@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
     with Context(config.execution) as context:
         done = run(stages, storage, context, directory.add)
     report = done["report"]
-    page = directory.finish(report.file(report.result.page), lambda page: summarize(config, done, storage, page))
+    page = directory.keep(report.file(report.result.page))
+    directory.finish(all_scores(config, done), summarize(config, done, storage, page))
     print(f"\n{report.result.table}\n\nreport: {page}")
     return 0
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from slam_ray.config import job
 from slam_ray.corpora.languages import language_name
-from slam_ray.evaluation.extraction import EXTRACTORS, HEADLINE, extract, is_correct
+from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS, extract, is_correct
 from slam_ray.evaluation.response_files import read_answered
 from slam_ray.evaluation.statistics import wilson
 
@@ -24,7 +24,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--language", required=True, help="ISO code of the questions' language")
     parser.add_argument(
-        "--extractor", choices=EXTRACTORS, default=HEADLINE, help="how the answer is found in a response [%(default)s]"
+        "--extractor",
+        choices=NUMBER_EXTRACTORS,
+        default=NUMBER_EXTRACTORS[0],
+        help="how the answer is found in a response [%(default)s]",
     )
     parser.add_argument("--response-key", default="response", metavar="KEY", help="[%(default)s]")
     parser.add_argument("--answer-key", default="answer", metavar="KEY", help="[%(default)s]")

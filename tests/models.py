@@ -5,7 +5,14 @@ from pathlib import Path
 VOCABULARY = 259  # 256 bytes, BOS, EOS, PAD
 
 
-def byte_tokenizer(directory: Path) -> None:
+# As instruct models have them: it writes BOS itself, trims the message, and shuts off thinking unless asked for.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<{{ message.role }}>{{ message.content | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% if not enable_thinking %}<think></think>{% endif %}{% endif %}"
+)
+
+
+def byte_tokenizer(directory: Path, chat_template: str = "") -> None:
     """Write a tokenizer with one token a byte; it adds BOS in front once."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -29,6 +36,8 @@ def byte_tokenizer(directory: Path) -> None:
         pad_token="<pad>",
         clean_up_tokenization_spaces=False,
     )
+    if chat_template:
+        fast.chat_template = chat_template
     fast.save_pretrained(directory)
 
 

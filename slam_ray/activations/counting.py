@@ -10,7 +10,7 @@ from slam_ray.activations.rows import GroupSums, Row, keep_row, kept_rows
 from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.models.loading import load_tokenizer
-from slam_ray.models.reference import ModelRef
+from slam_ray.models.reference import ModelRef, check_chat
 from slam_ray.pipeline.progress import Progress
 from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.step import Artifact, Attempt, Step
@@ -21,6 +21,8 @@ class CountConfig(Section):
 
     activations: ActivationsConfig
     prompt: str
+    chat: bool
+    thinking: bool
     dtype: str
     languages: tuple[str, ...]
 
@@ -49,10 +51,16 @@ def count_step(
 
     Each question stands inside the reasoning prompt; only its own tokens are counted. The artifact's file is
     `counts.npz` (see `Counts`); finished units survive a killed attempt.
+
+    Raises:
+        InputError: (here) the model has no chat template that it is to be asked in.
     """
+    check_chat(prompts, model)
     config = CountConfig(
         activations=activations,
         prompt=prompts.reasoning,
+        chat=prompts.chat,
+        thinking=prompts.thinking,
         dtype=dtype,
         languages=tuple(languages),
     )

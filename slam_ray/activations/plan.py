@@ -6,10 +6,10 @@ Given the plan, the counts depend neither on the number of actors nor on the ord
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slam_ray.config import InputError, PromptsConfig
-from slam_ray.corpora.prompts import question_span, reasoning_prompt
+from slam_ray.corpora.prompts import ask
 from slam_ray.corpora.records import Question
 
 if TYPE_CHECKING:
@@ -69,16 +69,11 @@ def encode(
     Raises:
         InputError: a question is empty.
     """
-    texts = [reasoning_prompt(prompts, question.question) for question in questions]
-    batch: Any = tokenizer(texts, return_offsets_mapping=True)
     encoded = []
-    for question, tokens, offsets in zip(questions, batch["input_ids"], batch["offset_mapping"], strict=True):
-        first, last = question_span(prompts, question.question)
-        own = [place for place, (start, end) in enumerate(offsets) if max(start, first) < min(end, last)]
-        if not own:
+    for question, asked in zip(questions, ask(prompts, [each.question for each in questions], tokenizer), strict=True):
+        if asked.start == asked.end:
             raise InputError(f"question {question.id} in {question.language} has no tokens of its own")
-        # BOS has an empty offset and stays out; so may white space within the question have, which is counted.
-        encoded.append(Encoded(question.id, question.language, tuple(tokens), own[0], own[-1] + 1))
+        encoded.append(Encoded(question.id, question.language, asked.tokens, asked.start, asked.end))
     return encoded
 
 

@@ -2,7 +2,7 @@
 
 from slam_ray.config.command_line import Command, parse_command
 from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
-from slam_ray.config.load import known_keys, load_config, presets
+from slam_ray.config.load import default_storage, known_keys, load_config, presets, resolved
 from slam_ray.config.schema import (
     ENGLISH,
     ActivationsConfig,
@@ -39,10 +39,12 @@ __all__ = [
     "SourceConfig",
     "Sources",
     "TrainingConfig",
+    "default_storage",
     "job",
     "known_keys",
     "load_config",
     "nearest",
     "parse_command",
     "presets",
+    "resolved",
 ]

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydantic_core import PydanticUndefined
 
 from slam_ray.config.errors import InputError, nearest
 from slam_ray.config.load import known_keys, presets
+
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+# Keys inside a source; the configuration says which there are.
+SOURCES = ("corpora.questions.", "corpora.pairs.", "corpora.benchmarks.")
 
 
 @dataclass(frozen=True)
@@ -14,33 +19,44 @@ class Command:
     """What was asked for.
 
     Attributes:
-        source: preset or YAML file.
+        source: preset or YAML file, or whatever else the job is about.
+        options: those of the job's options that were given.
         overrides: dotted key -> text.
         switches: those of the job's switches that were given.
     """
 
     source: str
+    options: Mapping[str, str]
     overrides: Mapping[str, str]
     switches: frozenset[str]
 
 
-def parse_command(argv: Sequence[str], prog: str, about: str, switches: Mapping[str, str]) -> Command:
-    """Read `SOURCE [--switch] [--dotted.key VALUE] ...`.
+def parse_command(
+    argv: Sequence[str],
+    prog: str,
+    about: str,
+    switches: Mapping[str, str],
+    options: Mapping[str, str] = NO_OPTIONS,
+    source: str = "PRESET|FILE.yaml",
+) -> Command:
+    """Read `SOURCE [--switch] [--option VALUE] [--dotted.key VALUE] ...`.
 
     Args:
         argv: arguments after the program's name; `--help` prints the help and exits.
         prog: the program, for messages.
         about: what the job does.
         switches: name -> help of each switch of the job.
+        options: the same of its options that have a value.
+        source: what the one word without dashes is.
 
     Raises:
         InputError: no source, a stray word, an override without a value.
     """
     if {"-h", "--help"} & set(argv):
-        print(_help(prog, about, switches))
+        print(_help(f"usage: {prog} {source} [options]", about, {**switches, **options}))
         raise SystemExit(0)
     keys = [key for key, _ in known_keys()]
-    sources, overrides, given = [], {}, set()
+    sources, values, given = [], {}, set()
     words = list(argv)
     while words:
         word = words.pop(0)
@@ -49,29 +65,30 @@ def parse_command(argv: Sequence[str], prog: str, about: str, switches: Mapping[
             sources.append(word)
         elif key in switches and not equals:
             given.add(key)
-        elif key not in keys and not key.startswith("corpora.benchmarks."):
-            raise InputError(f"unknown option --{key}: {nearest(key, [*keys, *switches])}")
+        elif key not in keys and key not in options and not key.startswith(SOURCES):
+            raise InputError(f"unknown option --{key}: {nearest(key, [*keys, *switches, *options])}")
         elif equals:
-            overrides[key] = value
+            values[key] = value
         elif words and not words[0].startswith("--"):
-            overrides[key] = words.pop(0)
+            values[key] = words.pop(0)
         else:
             raise InputError(f"--{key} needs a value")
     if len(sources) != 1:
-        raise InputError(f"give one preset ({', '.join(presets())}) or YAML file; got {' '.join(sources) or 'none'}")
-    return Command(sources[0], overrides, frozenset(given))
+        raise InputError(f"give one {source}; got {' '.join(sources) or 'none'} (presets: {', '.join(presets())})")
+    asked = {key: values.pop(key) for key in options if key in values}
+    return Command(sources[0], asked, values, frozenset(given))
 
 
-def _help(prog: str, about: str, switches: Mapping[str, str]) -> str:
+def _help(usage: str, about: str, own: Mapping[str, str]) -> str:
     lines = [
-        f"usage: {prog} PRESET|FILE.yaml [options]",
+        usage,
         "",
         about.strip(),
         "",
         f"presets: {', '.join(presets())}",
         "",
     ]
-    lines += [f"  --{name:<30} {text}" for name, text in switches.items()]
+    lines += [f"  --{name:<30} {text}" for name, text in own.items()]
     for key, field in known_keys():
         default = "" if field.default in (PydanticUndefined, None) or "\n" in str(field.default) else field.default
         shown = f" [{','.join(default) if isinstance(default, tuple) else default}]" if default != "" else ""

@@ -17,6 +17,8 @@ from slam_ray.config.schema import RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
+# A place given on the command line takes that of the file away.
+_DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
 _PATH_KEY = re.compile(r"storage|model\.path|corpora\.(questions|pairs|benchmarks\.[^.]+)(\.path)?")
 
 
@@ -36,7 +38,20 @@ def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
         "storage": default_storage(),
         **_read(file),
     }
-    values = _located("", values, file.parent)
+    return resolved(_located("", values, file.parent), overrides, source)
+
+
+def resolved(values: dict[str, Any], overrides: Mapping[str, str], source: str) -> RunConfig:
+    """The configuration of these values, their paths absolute, with `overrides` applied.
+
+    Args:
+        values: sections as in a YAML file; taken over.
+        overrides: dotted key -> value, read as YAML.
+        source: where the values are from, for messages.
+
+    Raises:
+        InputError: unknown key or value.
+    """
     for key, text in overrides.items():
         # Plain words stay texts: YAML would read the language code `no` as a boolean.
         value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else text
@@ -108,6 +123,8 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(inner, dict):
             raise InputError(f"{key}: {section!r} is a value, not a section")
         values = inner
+    for name in _DISPLACED.get(last, ()):
+        values.pop(name, None)
     values[last] = value
 
 
@@ -133,5 +150,5 @@ def _explain(error: ValidationError, source: str) -> str:
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing: set it in the file or with --{key}")
         else:
-            lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
+            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}")
     return f"{source}: " + "; ".join(lines)

@@ -111,8 +111,10 @@ class CleaningConfig(Section):
 class CorporaConfig(Section):
     """The texts. A source is a JSON Lines file, a section (`SourceConfig`), or a list of them."""
 
-    questions: Sources = Field(description="Parallel questions to count on: id, language, question.")
-    pairs: Sources = Field(description="X -> English translations to train on: id, language, kind, source, english.")
+    questions: Sources | None = Field(None, description="Parallel questions to count on: id, language, question.")
+    pairs: Sources | None = Field(
+        None, description="X -> English translations to train on: id, language, kind, source, english."
+    )
     benchmarks: dict[str, Sources] = Field(
         min_length=1, description="Name -> test problems: id, language, question, answer."
     )
@@ -131,16 +133,31 @@ class CorporaConfig(Section):
 
 
 class PromptsConfig(Section):
-    """The paper's prompts: Table 8 (reasoning) and Table 7 (translation, without its English side)."""
+    """The paper's prompts: Tables 8 and 9 (what a model is asked) and 7 (translation, without its English side)."""
 
     reasoning: str = Field(
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
         "\n\n### Instruction:\n{query}\n\n### Response: Let's think step by step.",
         pattern=r"\{query\}",
+        description="Asks for a number.",
     )
+    choice: str = Field(
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "\n\n### Instruction:\n{query}\n\n### Response:",
+        pattern=r"\{query\}",
+        description="Asks for the label of a choice (format xcsqa).",
+    )
+    chat: bool = Field(False, description="Ask in the model's chat template: the prompt is the user's message.")
+    thinking: bool = Field(False, description="Have a model that can think do so before it answers.")
     translation: str = Field(
         "Translate this from [{language}] to [English]:\n[{language}]: {source}\n[English]:", pattern=r"\{source\}"
     )
+
+    @model_validator(mode="after")
+    def _thinking_is_of_a_chat(self) -> Self:
+        if self.thinking and not self.chat:
+            raise ValueError("thinking belongs to chat: set prompts.chat too")
+        return self
 
 
 class ActivationsConfig(Section):
@@ -201,6 +218,9 @@ class EvaluationConfig(Section):
     """Greedy generation and scoring (section 4.4, appendix A.3)."""
 
     max_new_tokens: int = Field(512, ge=1)
+    label: Literal["last", "first"] = Field(
+        "last", description="Which label within brackets is the answer to a choice; the other is reported beside it."
+    )
 
 
 class ExecutionConfig(Section):

@@ -69,7 +69,8 @@ def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Seq
     import pyarrow.json as pj
     import pyarrow.parquet as pq
 
-    types = {field.name: pa.float64() if field.type is float else pa.string() for field in fields(kind)}
+    numbers = {name for record in records[:1] for name, value in vars(record).items() if isinstance(value, float)}
+    types = {field.name: pa.float64() if field.name in numbers else pa.string() for field in fields(kind)}
     schema = pa.schema({**types, **dict.fromkeys(more, pa.string())})
     rows = [
         {**vars(record), **dict(zip(more, values, strict=True))}

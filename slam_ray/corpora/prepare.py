@@ -1,10 +1,13 @@
 """Prepared corpora: one artifact each for parallel questions, translation pairs and a benchmark's problems.
 
-They are made in the driver before Ray starts, so that a bad line or a language without data costs nothing.
+They are made in the driver before Ray starts, so that a bad line or a language without data costs nothing. Sources on
+the Hub are read from what was fetched of them (`fetched`, by the title of its stage).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
 from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
@@ -15,6 +18,9 @@ from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read
 from slam_ray.corpora.splits import balanced, held_out
 from slam_ray.pipeline.step import Artifact, Attempt, Step
+
+Artifacts = Mapping[str, Artifact[Any]]
+NONE: Artifacts = MappingProxyType({})
 
 
 class Chosen(Section):
@@ -50,7 +56,7 @@ class ChosenPairs(ChosenTraining):
     balance: bool
 
 
-def questions_step(config: RunConfig) -> Step[Prepared]:
+def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
     """Parallel questions to count on: those whose id is there in every chosen language.
 
     Raises:
@@ -58,7 +64,7 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
             are problems of a benchmark.
     """
     corpora = config.corpora
-    sources = opened(corpora.questions, "corpora.questions")
+    sources = opened(corpora.questions, "corpora.questions", fetched)
     chosen = ChosenTraining(
         readings=_readings(sources),
         languages=corpora.languages,
@@ -80,7 +86,7 @@ def questions_step(config: RunConfig) -> Step[Prepared]:
     return _step("questions", 1, chosen, sources, run)
 
 
-def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepared]:
+def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifacts = NONE) -> Step[Prepared]:
     """Translation pairs to train on, cleaned, of the languages of `questions` without English.
 
     Beside them the artifact holds what cleaning left out, and the pairs of problems that are held out.
@@ -89,7 +95,7 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
         InputError: as for questions, or cleaning leaves nothing of a language.
     """
     corpora = config.corpora
-    sources = opened(corpora.pairs, "corpora.pairs")
+    sources = opened(corpora.pairs, "corpora.pairs", fetched)
     chosen = ChosenPairs(
         readings=_readings(sources),
         languages=tuple(code for code in questions.result.languages if code != ENGLISH),
@@ -125,15 +131,17 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared]) -> Step[Prepare
     return _step("pairs", 1, chosen, sources, run)
 
 
-def problems_step(config: RunConfig, benchmark: str) -> Step[Prepared]:
+def problems_step(config: RunConfig, benchmark: str, fetched: Artifacts = NONE) -> Step[Prepared]:
     """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
-    sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}")
+    sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched)
     chosen = Chosen(readings=_readings(sources), languages=config.corpora.languages, limit=config.limit)
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Problem)
         languages = _languages(corpus, chosen.languages, _where(sources))
         kept = _first(corpus.records, languages, chosen.limit)
+        if len({type(problem.answer) for problem in kept}) > 1:
+            raise InputError(f"{_where(sources)}: numbers and labels as answers; make two benchmarks of them")
         write(attempt.directory / CORPUS_FILE, Problem, kept)
         return _prepared(corpus, kept, languages)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["question", "answer"]
+Answer = float | str
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Problem:
-    """A benchmark problem with its gold answer, a number."""
+    """A benchmark problem with its gold answer: a number, or the label of the right choice."""
 
     id: str
     language: str
     question: str
-    answer: float
+    answer: Answer

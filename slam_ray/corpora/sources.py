@@ -1,18 +1,21 @@
 """From what the configuration names to records: sources are opened, which finds their files, and then read."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
-from slam_ray.config import InputError, Section, SourceConfig, Sources, nearest
-from slam_ray.corpora.formats import FORMATS
+from slam_ray.config import InputError, Section, SourceConfig, Sources
+from slam_ray.corpora.formats import FORMATS, format_of
 from slam_ray.corpora.formats.layout import Format, Parts, Reader
 from slam_ray.corpora.formats.own import Record, identity
-from slam_ray.corpora.parts import FilePart, HubPart, hub_subsets
+from slam_ray.corpora.hub import Fetched, part_file, source_title
+from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
+from slam_ray.corpora.tables import parquet
+from slam_ray.pipeline.step import Artifact
 
 MAX_BYTES = 2**30
 KINDS = {Question: "questions", Pair: "pairs", Problem: "problems"}
@@ -28,7 +31,7 @@ class Reading(Section):
 
 @dataclass(frozen=True)
 class Source:
-    """A source whose files, or subsets on the Hub, are there.
+    """A source whose files are there.
 
     Attributes:
         key: its key in the configuration.
@@ -75,15 +78,23 @@ class Corpus(Generic[Record]):
     repeated: int
 
 
-def opened(sources: Sources, key: str) -> tuple[Source, ...]:
+def opened(sources: Sources | None, key: str, fetched: Mapping[str, Artifact[Any]]) -> tuple[Source, ...]:
     """The sources that the configuration names under `key`.
 
+    Args:
+        sources: from the configuration.
+        key: for messages.
+        fetched: among others, what was fetched from the Hub, by `source_title`.
+
     Raises:
-        InputError: no such file, format or dataset; nothing of the format there; too much of it.
+        InputError: none is named; no such file or format; nothing of the format there; too much of it.
+        NotMade: one of them is to be fetched.
     """
+    if sources is None:
+        raise InputError(f"{key} is missing: set it in the file or with --{key}")
     if isinstance(sources, tuple):
-        return tuple(_opened(source, f"{key}.{index}") for index, source in enumerate(sources))
-    return (_opened(sources, key),)
+        return tuple(_opened(source, f"{key}.{index}", fetched) for index, source in enumerate(sources))
+    return (_opened(sources, key, fetched),)
 
 
 def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
@@ -110,11 +121,13 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
     return Corpus(list(records.values()), repeated)
 
 
-def _opened(source: str | SourceConfig, key: str) -> Source:
+def _opened(source: str | SourceConfig, key: str, fetched: Mapping[str, Artifact[Any]]) -> Source:
     config = SourceConfig(path=source) if isinstance(source, str) else source
-    if config.format not in FORMATS:
-        raise InputError(f"{key}.format: unknown format {config.format!r}: {nearest(config.format, FORMATS)}")
-    parts = _hub_parts(config, key) if config.path is None else _file_parts(config, Path(config.path), key)
+    format_of(config, key)
+    if config.path is None:
+        parts = _fetched_parts(config, fetched[source_title(config)])
+    else:
+        parts = _file_parts(config, Path(config.path), key)
     if sum(part.size for part in parts.values()) > MAX_BYTES:
         where = config.path or config.hub
         raise InputError(f"{key}: {where} is over 1 GiB; one process prepares a corpus, so give a sample of it")
@@ -128,24 +141,14 @@ def _file_parts(config: SourceConfig, path: Path, key: str) -> Parts:
     files = format_.files(path, config.split or format_.split)
     if not files or not all(file.is_file() for file in files.values()):
         raise InputError(f"{key}: {path} holds no {format_.layout} of split {config.split or format_.split!r}")
-    return {name: FilePart(file, format_.parse) for name, file in files.items()}
+    return {name: Part(file, format_.parse, str(file)) for name, file in files.items()}
 
 
-def _hub_parts(config: SourceConfig, key: str) -> Parts:
-    assert config.hub is not None
-    format_ = FORMATS[config.format]
-    subsets = {"": config.subset} if format_.own else format_.subsets
-    if not subsets:
-        raise InputError(f"{key}: format {config.format} is not on the Hub; give the path of its files")
-    if any(subsets.values()) and not format_.own:
-        there = hub_subsets(config.hub, config.revision)
-        subsets = {name: subset for name, subset in subsets.items() if subset in there}
-    if not subsets:
-        raise InputError(
-            f"{key}: {config.hub} has no subset that format {config.format} knows; it has {' '.join(there)}"
-        )
-    split = config.split or format_.split
-    return {name: HubPart(config.hub, subset, split, config.revision) for name, subset in subsets.items()}
+def _fetched_parts(config: SourceConfig, artifact: Artifact[Fetched]) -> Parts:
+    return {
+        name: Part(artifact.file(part_file(name)), parquet, f"{config.hub}{f' {name}' if name else ''}")
+        for name in artifact.result.rows
+    }
 
 
 def _reader(source: Source, kind: type[Record]) -> Reader:

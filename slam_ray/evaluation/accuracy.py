@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel
 
 from slam_ray.config import ENGLISH
-from slam_ray.evaluation.extraction import EXTRACTORS, HEADLINE, Extractor, extract, is_correct
+from slam_ray.corpora.records import Answer
+from slam_ray.evaluation.extraction import Extractor, extract, extractors_for, is_correct
 from slam_ray.evaluation.statistics import wilson
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Whether one response is right by one extractor; `number` is what was extracted, None if nothing was."""
+    """Whether one response is right by one extractor; `found` is what was extracted, None if nothing was."""
 
     id: str
     language: str
     extractor: Extractor
-    number: float | None
+    found: Answer | None
     correct: bool
 
 
@@ -49,31 +51,45 @@ class Scores(BaseModel):
     """What a model achieved on a benchmark.
 
     Attributes:
-        extractors: scores by each extractor, the headline first.
+        extractors: scores by each extractor, the headline first; that is the one to compare with published scores.
         cut: language -> percent of its responses that ended at the token limit.
+        written: language -> language its responses are written in (or "unclear") -> percent, most frequent first.
     """
 
     extractors: dict[Extractor, ExtractorScores]
     cut: dict[str, float]
+    written: dict[str, dict[str, float]]
+
+    @property
+    def names(self) -> tuple[Extractor, ...]:
+        """Both extractors, the headline first."""
+        return tuple(self.extractors)
 
     @property
     def headline(self) -> ExtractorScores:
         """The scores to compare with published ones."""
-        return self.extractors[HEADLINE]
+        return self.extractors[self.names[0]]
 
 
-def mark(id_: str, language: str, response: str, gold: float) -> list[Mark]:
-    """Mark one response by every extractor."""
-    found = {extractor: extract(response, language, extractor) for extractor in EXTRACTORS}
-    return [Mark(id_, language, name, number, is_correct(number, gold)) for name, number in found.items()]
+def mark(id_: str, language: str, response: str, gold: Answer, label: Literal["last", "first"]) -> list[Mark]:
+    """Mark one response by both extractors of its kind of answer, the headline first."""
+    found = {extractor: extract(response, language, extractor) for extractor in extractors_for(gold, label)}
+    return [Mark(id_, language, name, answer, is_correct(answer, gold)) for name, answer in found.items()]
 
 
-def score(marks: Iterable[Mark], languages: Sequence[str], cut: Mapping[str, float]) -> Scores:
-    """Sum up the marks of a benchmark; `cut` is the percentage of responses cut at the limit, by language."""
+def score(
+    marks: Iterable[Mark],
+    languages: Sequence[str],
+    cut: Mapping[str, float],
+    written: Mapping[str, Mapping[str, float]],
+) -> Scores:
+    """Sum up the marks of a benchmark; `cut` and `written` are as in `Scores`."""
     marks = list(marks)
+    names = dict.fromkeys(mark.extractor for mark in marks)
     return Scores(
-        extractors={name: _score([mark for mark in marks if mark.extractor == name], languages) for name in EXTRACTORS},
+        extractors={name: _score([mark for mark in marks if mark.extractor == name], languages) for name in names},
         cut=dict(cut),
+        written={language: dict(shares) for language, shares in written.items()},
     )
 
 

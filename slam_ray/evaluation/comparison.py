@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from slam_ray.config import ENGLISH, Section
 from slam_ray.evaluation.accuracy import Mark, Scores
-from slam_ray.evaluation.extraction import EXTRACTORS, Extractor
+from slam_ray.evaluation.extraction import Extractor
 from slam_ray.evaluation.scoring import read_marks
 from slam_ray.evaluation.statistics import mcnemar, paired_bootstrap
 from slam_ray.pipeline.step import Artifact, Attempt, Step
@@ -80,7 +80,7 @@ def compare(
                 languages,
                 config,
             )
-            for name in EXTRACTORS
+            for name in dict.fromkeys(mark.extractor for mark in before)
         }
     )
 

@@ -1,32 +1,51 @@
-"""The number a response ends in: the field's extractor, for published figures, and a strict one.
+"""The answer in a response, by two extractors for each kind of answer; the first of each is the paper's.
 
-Both return None where a response holds no number; such a response is wrong whatever the gold answer is.
+A number: the field's extractor, for published figures, and a strict one. The label of a choice: the last within
+brackets, or the first. None where a response holds no answer; it is wrong whatever the gold answer is.
 """
 
 import re
 from typing import Literal, get_args
 
+from slam_ray.corpora.records import Answer
 from slam_ray.evaluation.numbers import CURRENCY, Number, decimal_mark, find_numbers, normalise
 from slam_ray.evaluation.phrases import announcements
 
-Extractor = Literal["last-number", "strict"]
-EXTRACTORS: tuple[Extractor, ...] = get_args(Extractor)
-HEADLINE: Extractor = "last-number"
+NumberExtractor = Literal["last-number", "strict"]
+Extractor = NumberExtractor | Literal["last-label", "first-label"]
+NUMBER_EXTRACTORS: tuple[NumberExtractor, ...] = get_args(NumberExtractor)
 TOLERANCE = 1e-3
 
+_LABEL = re.compile(r"[(\[]\s*([A-Z])\s*[)\]]")
 _SENTENCE_END = re.compile(r"\n|[.!?](?=\s+[^\d\s]|\s*$)|[。।۔]")
 _CHAIN = re.compile(r"(?:[^,;(]|,(?=\d))*=")
 _CURRENCY_NAMES = r"[A-Z]{3}|US|Rs\.?|Tk\.?|[KT]?[Ss]h\.?|shilingi"
 _GAP = re.compile(rf"(?:\s|{CURRENCY}|{_CURRENCY_NAMES}|[\"'«“(\[{{~≈=,、:*_`]|\\\(|\\text\{{)*")
 
 
-def extract(text: str, language: str, extractor: Extractor) -> float | None:
+def extractors_for(answer: Answer, label: Literal["last", "first"]) -> tuple[Extractor, Extractor]:
+    """The extractors for the kind of `answer`, the headline first; for labels that is the last or the first one."""
+    if isinstance(answer, str):
+        return ("last-label", "first-label") if label == "last" else ("first-label", "last-label")
+    return "last-number", "strict"
+
+
+def extract(text: str, language: str, extractor: Extractor) -> Answer | None:
     """The answer in a response to a question in `language`, by the named extractor."""
-    return last_number(text) if extractor == "last-number" else strict(text, language)
+    if extractor == "last-number":
+        return last_number(text)
+    if extractor == "strict":
+        return strict(text, language)
+    labels = _LABEL.findall(normalise(text.rpartition("</think>")[2]))
+    if not labels:
+        return None
+    return str(labels[-1] if extractor == "last-label" else labels[0])
 
 
-def is_correct(found: float | None, gold: float) -> bool:
-    """Whether an extracted number is the gold answer."""
+def is_correct(found: Answer | None, gold: Answer) -> bool:
+    """Whether what was extracted is the gold answer."""
+    if isinstance(found, str) or isinstance(gold, str):
+        return found == gold
     return found is not None and abs(found - gold) < TOLERANCE
 
 

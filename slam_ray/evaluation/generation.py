@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slam_ray.config import EvaluationConfig, ExecutionConfig, InputError, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Problem, read_problems
-from slam_ray.corpora.prompts import reasoning_prompt
+from slam_ray.corpora.prompts import ask
 from slam_ray.evaluation.responses import (
     RESPONSES_FILE,
     FinishedRows,
@@ -16,7 +16,7 @@ from slam_ray.evaluation.responses import (
     write_responses,
 )
 from slam_ray.models.loading import load_tokenizer
-from slam_ray.models.reference import ModelRef
+from slam_ray.models.reference import ModelRef, check_chat
 from slam_ray.pipeline.progress import Progress
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class GenerateConfig(Section):
     """What decides the responses besides model and problems; the dtype decides the rounding."""
 
-    evaluation: EvaluationConfig
+    max_new_tokens: int
     prompt: str
+    chat: bool
+    thinking: bool
     dtype: str
 
 
@@ -48,8 +50,10 @@ def generate_step(
     id. Finished responses survive a killed attempt.
 
     Raises:
-        InputError: the engines cannot compute in `dtype`; (in its run) a prompt is too long for the model.
+        InputError: the engines cannot compute in `dtype`, or the model has no chat template that it is to be asked in;
+            (in its run) a prompt is too long for the model.
     """
+    check_chat(prompts, model)
     if dtype == "float64":
         raise InputError("model.dtype: vLLM does not generate in float64; choose float32 or bfloat16")
 
@@ -72,7 +76,13 @@ def generate_step(
             cut=sum(response.finish == "length" for response in responses.values()),
         )
 
-    made_of = GenerateConfig(evaluation=config, prompt=prompts.reasoning, dtype=dtype)
+    made_of = GenerateConfig(
+        max_new_tokens=config.max_new_tokens,
+        prompt=prompts.reasoning,
+        chat=prompts.chat,
+        thinking=prompts.thinking,
+        dtype=dtype,
+    )
     return Step("generate", 1, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
 
 
@@ -107,14 +117,13 @@ def _generate(
     from slam_ray.evaluation.pool import EnginePool
 
     tokenizer = load_tokenizer(model.base)
-    texts = [reasoning_prompt(prompts, problem.question) for problem in problems]
-    tokens = [tuple(ids) for ids in tokenizer(texts)["input_ids"]]
-    check_lengths(problems, [len(ids) for ids in tokens], config.max_new_tokens, model)
-    requests = [Request(key, ids, config.max_new_tokens) for key, ids in enumerate(tokens)]
+    asked = ask(prompts, [problem.question for problem in problems], tokenizer)
+    check_lengths(problems, [len(each.tokens) for each in asked], config.max_new_tokens, model)
+    requests = [Request(key, each.tokens, config.max_new_tokens) for key, each in enumerate(asked)]
     workers = attempt.context.workers("engines")
     pool = attempt.context.hold("engines", lambda: EnginePool(workers, cache))
     for completions in pool.generate(model, dtype, requests):
-        yield [_response(problems[item.key], texts[item.key], item, tokenizer) for item in completions]
+        yield [_response(problems[item.key], asked[item.key].text, item, tokenizer) for item in completions]
 
 
 def _response(

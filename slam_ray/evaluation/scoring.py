@@ -4,40 +4,48 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from slam_ray.config import Section
+from slam_ray.config import EvaluationConfig, Section
 from slam_ray.corpora import Prepared, Problem, read_problems
 from slam_ray.evaluation.accuracy import Mark, Scores, mark, score
+from slam_ray.evaluation.languages import written_in
 from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
 SCORES_FILE = "scores.json"
 MARKS_FILE = "marks.parquet"
-# How numbers are extracted and compared is code: whoever changes what it gives for some response raises this.
-SCORE_VERSION = 1
+# How answers are extracted and compared is code: whoever changes what it gives for some response raises this.
+SCORE_VERSION = 2
 
 
 class ScoreConfig(Section):
-    """Nothing but problems and responses decides the scores."""
+    """Which label within brackets is the answer to a choice."""
+
+    label: Literal["last", "first"]
 
 
-def score_step(problems: Artifact[Prepared], responses: Artifact[GenerateResult]) -> Step[Scores]:
+def score_step(
+    config: EvaluationConfig, problems: Artifact[Prepared], responses: Artifact[GenerateResult]
+) -> Step[Scores]:
     """Score the responses to a benchmark's problems.
 
     The artifact's files are `scores.json` and `marks.parquet`, one row a response and extractor.
     """
 
     def run(attempt: Attempt) -> Scores:
-        scores, marks = score_responses(read_problems(problems), read_responses(responses))
-        _write_marks(attempt.directory / MARKS_FILE, marks)
+        scores, marks = score_responses(read_problems(problems), read_responses(responses), config.label)
+        write_marks(attempt.directory / MARKS_FILE, marks)
         (attempt.directory / SCORES_FILE).write_text(scores.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return scores
 
-    return Step("score", SCORE_VERSION, ScoreConfig(), {"problems": problems, "responses": responses}, Scores, run)
+    made_of = ScoreConfig(label=config.label)
+    return Step("score", SCORE_VERSION, made_of, {"problems": problems, "responses": responses}, Scores, run)
 
 
-def score_responses(problems: Iterable[Problem], responses: Iterable[Response]) -> tuple[Scores, list[Mark]]:
+def score_responses(
+    problems: Iterable[Problem], responses: Iterable[Response], label: Literal["last", "first"] = "last"
+) -> tuple[Scores, list[Mark]]:
     """The scores of a benchmark, and the marks they rest on; each problem has exactly one response."""
     gold = {(problem.language, problem.id): problem.answer for problem in problems}
     responses = list(responses)
@@ -45,11 +53,17 @@ def score_responses(problems: Iterable[Problem], responses: Iterable[Response]) 
     marks = [
         item
         for response in responses
-        for item in mark(response.id, response.language, response.response, gold[response.language, response.id])
+        for item in mark(response.id, response.language, response.response, gold[response.language, response.id], label)
     ]
     asked = Counter(language for language, _ in gold)
     cut = Counter(response.language for response in responses if response.finish == "length")
-    return score(marks, list(asked), {code: 100 * cut[code] / n for code, n in asked.items()}), marks
+    written = {code: Counter[str]() for code in asked}
+    for response in responses:
+        written[response.language][written_in(response.response)] += 1
+    shares = {
+        code: {name: 100 * times / asked[code] for name, times in seen.most_common()} for code, seen in written.items()
+    }
+    return score(marks, list(asked), {code: 100 * cut[code] / n for code, n in asked.items()}, shares), marks
 
 
 def read_marks(scores: Artifact[Scores]) -> list[Mark]:
@@ -60,10 +74,13 @@ def read_marks(scores: Artifact[Scores]) -> list[Mark]:
     return [Mark(**row) for row in rows]
 
 
-def _write_marks(file: Path, marks: Iterable[Mark]) -> None:
+def write_marks(file: Path, marks: Iterable[Mark]) -> None:
+    """Write marks as parquet; what was extracted is all numbers or all labels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"number": pa.float64(), "correct": pa.bool_()}
+    marks = list(marks)
+    numbers = any(isinstance(item.found, float) for item in marks)
+    types = {"found": pa.float64() if numbers else pa.string(), "correct": pa.bool_()}
     schema = pa.schema([(field.name, types.get(field.name, pa.string())) for field in fields(Mark)])
     pq.write_table(pa.Table.from_pylist([asdict(item) for item in marks], schema=schema), file)

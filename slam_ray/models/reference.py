@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slam_ray.config import InputError
+from slam_ray.config import InputError, PromptsConfig
 from slam_ray.models.families import Family, family_of
 from slam_ray.pipeline.content import sha256
 from slam_ray.pipeline.step import Artifact, fingerprint
@@ -62,7 +62,7 @@ def base_model(path: str) -> ModelRef:
     }.items():
         if not found:
             raise InputError(f"model.path: {folder} holds no {name}")
-    files = [*sorted(folder.glob("*.json")), *weights]
+    files = [*sorted(folder.glob("*.json")), *sorted(folder.glob("*.jinja")), *weights]
     model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files))
     names = {name for file in weights for name in _tensors(file)}
     missing = {model.family.parameter(0, projection) for projection in model.family.projections} - names
@@ -72,6 +72,17 @@ def base_model(path: str) -> ModelRef:
             " save_pretrained, which names tensors as the model does"
         )
     return model
+
+
+def check_chat(prompts: PromptsConfig, model: ModelRef) -> None:
+    """Raise InputError if the model is to be asked in a chat template and has none."""
+    settings = model.base / "tokenizer_config.json"
+    inside = settings.is_file() and "chat_template" in json.loads(settings.read_text(encoding="utf-8"))
+    if prompts.chat and not inside and not (model.base / "chat_template.jinja").is_file():
+        raise InputError(
+            f"prompts.chat: {model.base} has no chat template (chat_template.jinja, or in tokenizer_config.json);"
+            " it is no instruct model, or lacks that file"
+        )
 
 
 def _tensors(file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""A run's folder, `<storage>/runs/<name>/`: what was asked for, which artifacts answer it, summary and report.
+"""A run's folder, `<storage>/runs/<name>/`: what was asked for, which artifacts answer it, scores, summary, report.
 
 The folder holds no result of its own, so it can be written again from the artifacts at any time; but a finished run
 never comes to name other artifacts than it did.
@@ -6,7 +6,7 @@ never comes to name other artifacts than it did.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from slam_ray.pipeline.stages import Planned
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 
-SUMMARY, ARTIFACTS, CONFIG = "summary.json", "artifacts.json", "config.yaml"
+SUMMARY, SCORES, ARTIFACTS, CONFIG = "summary.json", "scores.json", "artifacts.json", "config.yaml"
 
 
 class RunDirectory:
@@ -53,12 +53,15 @@ class RunDirectory:
         self._artifacts[title] = f"{artifact.step}/{artifact.fingerprint}"
         _write(self.path / ARTIFACTS, self._artifacts)
 
-    def finish(self, page: Path, summarize: Callable[[Path], BaseModel]) -> Path:
-        """Put the report's page and the summary into the folder; returns the page's place in it."""
-        copy = self.path / page.name
-        shutil.copyfile(page, copy)
-        _write(self.path / SUMMARY, summarize(copy).model_dump(mode="json"))
-        return copy
+    def keep(self, file: Path) -> Path:
+        """Put a copy of an artifact's file into the folder; returns its place there."""
+        return Path(shutil.copyfile(file, self.path / file.name))
+
+    def finish(self, scores: Mapping[str, Any], summary: BaseModel) -> Path:
+        """Put all scores and, last, the summary into the folder, which is finished with it; the scores' place."""
+        _write(self.path / SCORES, scores)
+        _write(self.path / SUMMARY, summary.model_dump(mode="json"))
+        return self.path / SCORES
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:

@@ -17,10 +17,14 @@ Done = Mapping[str, Artifact[Any]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a recipe under its title; `build` gets the earlier artifacts by title and may read their results."""
+    """A step of a recipe under its title; `build` gets the earlier artifacts by title and may read their results.
+
+    One that `fetches` asks a network for what is kept nowhere yet.
+    """
 
     title: str
     build: Callable[[Done], Step[Any]]
+    fetches: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class _Known(dict[str, Artifact[Any]]):
 def plan(stages: Sequence[Stage], storage: Storage) -> list[Planned]:
     """Say for each stage whether it is done, to do, or depends on one whose result is not known yet."""
     known, planned = _Known(), []
+    titles: dict[str, str] = {}
     for stage in stages:
         try:
             step = stage.build(known)
         except NotMade as missing:
-            planned.append(Planned(stage.title, f"depends on {missing.title}"))
+            planned.append(Planned(stage.title, f"depends on {titles.get(missing.what, missing.what)}"))
             continue
+        titles[step.fingerprint] = stage.title
         known[stage.title] = artifact = storage.find(step)
         done = artifact.directory is not None
         reason = "" if done else storage.nearest_difference(step)
@@ -96,8 +102,18 @@ def run(
 
 
 def try_out(stages: Sequence[Stage], storage: Storage) -> None:
-    """Meet the errors of cheap stages that need no Ray: make what `storage` lacks in a folder that is thrown away."""
-    if all(stage.state == "done" for stage in plan(stages, storage)):
-        return
+    """Meet the errors of cheap stages that need no Ray: make what `storage` lacks in a folder that is thrown away.
+
+    What is still to be fetched, and what rests on it, is left out.
+    """
+    known = _Known()
     with tempfile.TemporaryDirectory() as folder, Context(ExecutionConfig()) as context, redirect_stdout(None):
-        run(stages, Storage(Path(folder)), context)
+        for stage in stages:
+            try:
+                step = stage.build(known)
+            except NotMade:
+                continue
+            artifact = storage.find(step)
+            if artifact.directory is None and not stage.fetches:
+                artifact = Storage(Path(folder)).make(step, context)
+            known[stage.title] = artifact

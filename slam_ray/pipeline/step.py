@@ -26,11 +26,15 @@ class HasFingerprint(Protocol):
 
 
 class NotMade(Exception):
-    """The result of a step was asked for that is not made yet; only planning meets it."""
+    """The result of a step was asked for that is not made yet; only planning meets it.
 
-    def __init__(self, title: str) -> None:
-        super().__init__(title)
-        self.title = title
+    Attributes:
+        what: the step's fingerprint, or the title of its stage.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class Artifact(Generic[R]):
     def result(self) -> R:
         """The step's result; raises `NotMade` while it is not made."""
         if self._result is None:
-            raise NotMade(self.step)
+            raise NotMade(self.fingerprint)
         return self._result
 
     def file(self, name: str) -> Path:
         """Path of one file of the artifact; raises `NotMade` while it is not made."""
         if self.directory is None:
-            raise NotMade(self.step)
+            raise NotMade(self.fingerprint)
         return self.directory / name
 
 

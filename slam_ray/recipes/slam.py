@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 from slam_ray.activations import count_step
-from slam_ray.config import ModelConfig, RunConfig
+from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SourceConfig
 from slam_ray.corpora import pairs_step, problems_step, questions_step, unseen_step
+from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
+from slam_ray.corpora.prompts import prompts_for
 from slam_ray.evaluation import compare_step, generate_step, score_step
 from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
@@ -22,12 +24,13 @@ Base = Callable[[Done], ModelRef]
 
 
 def corpora_stages(config: RunConfig) -> list[Stage]:
-    """What is read from the user's files: made in the driver, before Ray is needed."""
+    """What is read from the user's files or the Hub: made in the driver, before Ray is needed."""
     names = list(config.corpora.benchmarks)
     stages = [
-        Stage("questions", lambda done: questions_step(config)),
-        Stage("pairs", lambda done: pairs_step(config, done["questions"])),
-        *(Stage(f"problems {name}", partial(_problems, config, name)) for name in names),
+        *fetch_stages(config.corpora),
+        Stage("questions", lambda done: questions_step(config, done)),
+        Stage("pairs", lambda done: pairs_step(config, done["questions"], done)),
+        *problem_stages(config),
     ]
     if config.corpora.allow_test_questions:
         return stages
@@ -38,13 +41,32 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
     return [*stages, Stage("unseen", unseen)]
 
 
+def fetch_stages(corpora: CorporaConfig) -> list[Stage]:
+    """A stage for each source on the Hub."""
+
+    def fetch(key: str, source: SourceConfig, done: Done) -> Step[Any]:
+        return fetch_corpus_step(key, source)
+
+    sources = hub_sources(corpora)
+    return [Stage(title, partial(fetch, *found), fetches=True) for title, found in sources.items()]
+
+
+def problem_stages(config: RunConfig) -> list[Stage]:
+    """A stage for the problems of each benchmark."""
+
+    def problems(name: str, done: Done) -> Step[Any]:
+        return problems_step(config, name, done)
+
+    return [Stage(f"problems {name}", partial(problems, name)) for name in config.corpora.benchmarks]
+
+
 def slam_stages(config: RunConfig) -> list[Stage]:
     """All stages of a run, each after what it reads; the last is "report".
 
     Raises:
         InputError: the model cannot be used.
     """
-    fetching, base = _base(config.model)
+    fetching, base = model_stages(config.model)
     stages = [
         *corpora_stages(config),
         *fetching,
@@ -58,33 +80,29 @@ def slam_stages(config: RunConfig) -> list[Stage]:
 
     # Both generations follow one another, so that they can share their engines.
     for which in (BASE, TUNED):
-        for_each_benchmark(f"generate {which}", partial(_generate, config, base, which))
+        for_each_benchmark(f"generate {which}", partial(generate, config, base, which))
     for which in (BASE, TUNED):
-        for_each_benchmark(f"score {which}", partial(_score, which))
+        for_each_benchmark(f"score {which}", partial(score, config.evaluation, which))
     for_each_benchmark("compare", _compare)
     return [*stages, Stage("report", partial(_report, config))]
 
 
-def _base(model: ModelConfig) -> tuple[list[Stage], Base]:
+def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     """The stages that make the model known, and how it is found after them."""
     if model.hub is not None:
-        hub = model.hub
-        fetching = Stage("model", lambda done: fetch_model_step(hub, model.revision))
-        return [fetching], lambda done: fetched_model(hub, done["model"])
+        hub, title = model.hub, f"fetch {model.hub}"
+        fetching = Stage(title, lambda done: fetch_model_step(hub, model.revision), fetches=True)
+        return [fetching], lambda done: fetched_model(hub, done[title])
     assert model.path is not None
     local = base_model(model.path)
     return [], lambda done: local
-
-
-def _problems(config: RunConfig, name: str, done: Done) -> Step[Any]:
-    return problems_step(config, name)
 
 
 def _count(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     questions = done["questions"]
     return count_step(
         config.activations,
-        config.prompts,
+        prompts_for(config.prompts, config.corpora.questions),
         config.model.dtype,
         questions,
         base(done),
@@ -100,14 +118,15 @@ def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     )
 
 
-def _generate(config: RunConfig, base: Base, which: str, name: str, done: Done) -> Step[Any]:
+def generate(config: RunConfig, base: Base, which: str, name: str, done: Done) -> Step[Any]:
     model = base(done) if which == BASE else replace(base(done), trained=done["train"])
     problems = done[f"problems {name}"]
-    return generate_step(config.evaluation, config.prompts, config.model.dtype, problems, model, config.execution)
+    prompts = prompts_for(config.prompts, config.corpora.benchmarks[name])
+    return generate_step(config.evaluation, prompts, config.model.dtype, problems, model, config.execution)
 
 
-def _score(which: str, name: str, done: Done) -> Step[Any]:
-    return score_step(done[f"problems {name}"], done[f"generate {which} {name}"])
+def score(evaluation: EvaluationConfig, which: str, name: str, done: Done) -> Step[Any]:
+    return score_step(evaluation, done[f"problems {name}"], done[f"generate {which} {name}"])
 
 
 def _compare(name: str, done: Done) -> Step[Any]:

@@ -1,6 +1,6 @@
 """A run's `summary.json`: what scripts read of it, in a form that stays."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,25 @@ class BeforeAfter(BaseModel):
 
 
 class Benchmark(BaseModel):
-    """Accuracy and PCR on one benchmark, by the headline extractor."""
+    """One benchmark; `scores.json` beside the summary has intervals and all else.
 
+    Attributes:
+        extractor: the headline extractor.
+        accuracy: by it.
+        pcr: by it.
+        other_extractor: the other one.
+        other_accuracy: by that one.
+        cut: responses that ended at the token limit.
+        own_language: responses written in the language of their question.
+    """
+
+    extractor: str
     accuracy: BeforeAfter
     pcr: BeforeAfter
+    other_extractor: str
+    other_accuracy: BeforeAfter
+    cut: BeforeAfter
+    own_language: BeforeAfter
 
 
 class Summary(BaseModel):
@@ -53,6 +68,26 @@ class Summary(BaseModel):
     report: str
 
 
+class EvaluationSummary(BaseModel):
+    """What an evaluation found: by benchmark and language the accuracy by the headline extractor, and averages.
+
+    Attributes:
+        model: its folder or its name on the Hub.
+        limit: a smoke run on so many problems of each language.
+        accuracy: benchmark -> language -> percent.
+        avg: benchmark -> mean over all languages.
+        avg_non_en: the same without English; null where there is no other.
+        seconds: title of a step -> how long it took when it was made.
+    """
+
+    model: str
+    limit: int | None
+    accuracy: dict[str, dict[str, float]]
+    avg: dict[str, float]
+    avg_non_en: dict[str, float | None]
+    seconds: dict[str, float]
+
+
 def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage, report: Path) -> Summary:
     """Sum up a finished run."""
     benchmarks = {name: _benchmark(name, done) for name in config.corpora.benchmarks}
@@ -70,15 +105,46 @@ def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Sto
     )
 
 
+def all_scores(config: RunConfig, done: Mapping[str, Artifact[Any]]) -> dict[str, Any]:
+    """By benchmark all that was measured: the scores before and after tuning, and their comparison."""
+    titles = {"before": f"score {BASE}", "after": f"score {TUNED}", "comparison": "compare"}
+    return {
+        name: {key: done[f"{title} {name}"].result.model_dump(mode="json") for key, title in titles.items()}
+        for name in config.corpora.benchmarks
+    }
+
+
+def summarize_evaluation(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage) -> EvaluationSummary:
+    """Sum up a finished evaluation."""
+    scores: dict[str, Scores] = {name: done[f"score {BASE} {name}"].result for name in config.corpora.benchmarks}
+    return EvaluationSummary(
+        model=config.model.hub or config.model.path or "",
+        limit=config.limit,
+        accuracy={
+            name: {code: score.accuracy for code, score in each.headline.languages.items()}
+            for name, each in scores.items()
+        },
+        avg={name: each.headline.avg for name, each in scores.items()},
+        avg_non_en={name: each.headline.avg_non_en for name, each in scores.items()},
+        seconds={title: storage.record(artifact)["seconds"] for title, artifact in done.items()},
+    )
+
+
 def _benchmark(name: str, done: Mapping[str, Artifact[Any]]) -> Benchmark:
     before: Scores = done[f"score {BASE} {name}"].result
     after: Scores = done[f"score {TUNED} {name}"].result
-    scores = {"before": before.headline.languages, "after": after.headline.languages}
+    headline, other = before.names
+
+    def both(value: Callable[[Scores, str], float | None]) -> BeforeAfter:
+        one, two = ({code: value(scores, code) for code in scores.cut} for scores in (before, after))
+        return BeforeAfter(before=one, after=two)
+
     return Benchmark(
-        accuracy=BeforeAfter.model_validate(
-            {when: {code: score.accuracy for code, score in languages.items()} for when, languages in scores.items()}
-        ),
-        pcr=BeforeAfter.model_validate(
-            {when: {code: score.pcr for code, score in languages.items()} for when, languages in scores.items()}
-        ),
+        extractor=headline,
+        accuracy=both(lambda scores, code: scores.extractors[headline].languages[code].accuracy),
+        pcr=both(lambda scores, code: scores.extractors[headline].languages[code].pcr),
+        other_extractor=other,
+        other_accuracy=both(lambda scores, code: scores.extractors[other].languages[code].accuracy),
+        cut=both(lambda scores, code: scores.cut[code]),
+        own_language=both(lambda scores, code: scores.written[code].get(code, 0.0)),
     )

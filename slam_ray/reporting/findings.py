@@ -7,11 +7,10 @@ from typing import Any
 from slam_ray.config import ENGLISH
 from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
 from slam_ray.evaluation.comparison import AverageChange, Comparison, ExtractorComparison, LanguageChange
-from slam_ray.evaluation.extraction import HEADLINE, Extractor
+from slam_ray.evaluation.extraction import Extractor
 from slam_ray.selection import SelectResult
 from slam_ray.training import StepLoss, TrainResult
 
-STRICT: Extractor = "strict"
 # An end of an interval this close to 0 is 0 but for rounding.
 ROUNDING = 1e-9
 
@@ -24,27 +23,29 @@ class LanguageRow:
         before: by the headline extractor.
         after: likewise.
         change: from one to the other.
-        strict: accuracy by the strict extractor.
+        other: accuracy by the other extractor.
         cut: responses that ended at the token limit.
+        written: the language that most responses are written in, and how many of them.
     """
 
     language: str
     before: LanguageScore
     after: LanguageScore
     change: LanguageChange
-    strict: tuple[float, float]
+    other: tuple[float, float]
     cut: tuple[float, float]
+    written: tuple[tuple[str, float], tuple[str, float]]
 
 
 @dataclass(frozen=True)
 class AverageRow:
-    """The mean over languages, `english` among them or not; the pair `strict` is (before, after)."""
+    """The mean over languages, `english` among them or not; the pair `other` is (before, after)."""
 
     english: bool
     before: float
     after: float
     change: AverageChange
-    strict: tuple[float, float]
+    other: tuple[float, float]
 
     @property
     def name(self) -> str:
@@ -71,18 +72,24 @@ class Benchmark:
     comparison: Comparison
 
     @property
+    def extractors(self) -> tuple[Extractor, ...]:
+        """The headline and the other one."""
+        return self.before.names
+
+    @property
     def languages(self) -> list[LanguageRow]:
         """A row for each language, in the order of the scores."""
-        before, after, change = self._by(HEADLINE)
-        strict_before, strict_after, _ = self._by(STRICT)
+        before, after, change = self._by(self.extractors[0])
+        other_before, other_after, _ = self._by(self.extractors[1])
         return [
             LanguageRow(
                 language=code,
                 before=score,
                 after=after.languages[code],
                 change=change.languages[code],
-                strict=(strict_before.languages[code].accuracy, strict_after.languages[code].accuracy),
+                other=(other_before.languages[code].accuracy, other_after.languages[code].accuracy),
                 cut=(self.before.cut[code], self.after.cut[code]),
+                written=(most_written(self.before, code), most_written(self.after, code)),
             )
             for code, score in before.languages.items()
         ]
@@ -90,16 +97,16 @@ class Benchmark:
     @property
     def averages(self) -> list[AverageRow]:
         """The averages that differ: with English where it is there, without it where another language is."""
-        before, after, change = self._by(HEADLINE)
-        strict_before, strict_after, _ = self._by(STRICT)
+        before, after, change = self._by(self.extractors[0])
+        other_before, other_after, _ = self._by(self.extractors[1])
         rows = []
         for english, changed in ((True, change.avg), (False, change.avg_non_en)):
             if changed is None or (english and ENGLISH not in before.languages):
                 continue
-            old, new, strict_old, strict_new = (
-                _average(scores, english) for scores in (before, after, strict_before, strict_after)
+            old, new, other_old, other_new = (
+                _average(scores, english) for scores in (before, after, other_before, other_after)
             )
-            rows.append(AverageRow(english, old, new, changed, (strict_old, strict_new)))
+            rows.append(AverageRow(english, old, new, changed, (other_old, other_new)))
         return rows
 
     @property
@@ -119,6 +126,11 @@ class Benchmark:
             self.after.extractors[extractor],
             self.comparison.extractors[extractor],
         )
+
+
+def most_written(scores: Scores, language: str) -> tuple[str, float]:
+    """The language that most responses to questions in `language` are written in, and their percentage."""
+    return next(iter(scores.written[language].items()))
 
 
 def _average(scores: ExtractorScores, english: bool) -> float:

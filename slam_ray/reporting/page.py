@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slam_ray.corpora.languages import NAMES
+from slam_ray.evaluation.extraction import Extractor
 from slam_ray.reporting import figures
 from slam_ray.reporting.findings import Benchmark, Findings, first_layers, layer_names
 from slam_ray.reporting.svg import inline_svg
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 MINUS = "\N{MINUS SIGN}"
+EXTRACTORS: dict[Extractor, str] = {
+    "last-number": "the last number of a response, as the field reads it",
+    "strict": "a stricter reading of answers",
+    "last-label": "the last label within brackets",
+    "first-label": "the first label within brackets",
+}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -44,6 +51,7 @@ def report_page(findings: Findings) -> str:
         selection=findings.selection,
         training=findings.training,
         names=NAMES,
+        extractors=EXTRACTORS,
         stable=[(layer, share) for layer, share in stability if share > 0],
         layer_figures=_layer_figures(findings),
         loss=_loss(findings),

@@ -1,9 +1,9 @@
-"""The plain-text table that a job ends with: accuracy per language before and after, and what was tuned."""
+"""The plain-text tables that a job ends with: accuracy per language, before and after tuning or of one model."""
 
 from collections.abc import Sequence
 
-from slam_ray.evaluation.accuracy import LanguageScore
-from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow
+from slam_ray.evaluation.accuracy import LanguageScore, Scores
+from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow, most_written
 
 SIGNIFICANT_P = 0.05
 
@@ -16,6 +16,26 @@ def accuracy_table(findings: Findings) -> str:
     share = 100 * findings.training.trained_share
     blocks.append(f"tuned: {findings.tuned}\ntrained share: {share:.2f} % of the parameters")
     return "\n\n".join(blocks)
+
+
+def scores_table(name: str, scores: Scores) -> str:
+    """One model on one benchmark as text, at most 80 columns wide."""
+    headline, other = scores.extractors.values()
+    rows: list[Sequence[str]] = [
+        ("language", "n", scores.names[0], "95 %", "PCR", scores.names[1], "cut", "written in")
+    ]
+    for code, score in headline.languages.items():
+        language, share = most_written(scores, code)
+        first = (code, f"{score.n}", f"{score.accuracy:.1f}", _ends(score), _percent(score.pcr))
+        rows.append(
+            (*first, f"{other.languages[code].accuracy:.1f}", f"{scores.cut[code]:.1f}", f"{language} {share:.0f}")
+        )
+    for title, mean, by_other in (
+        ("average", headline.avg, other.avg),
+        ("non-English", headline.avg_non_en, other.avg_non_en),
+    ):
+        rows.append((title, "", _percent(mean), "", "", _percent(by_other), "", ""))
+    return "\n".join([f"{name}: accuracy in percent", *_aligned(rows)])
 
 
 def points(value: float) -> str:
@@ -42,8 +62,25 @@ def _benchmark(benchmark: Benchmark) -> str:
             f"* McNemar p < {SIGNIFICANT_P}",
             f"{head.name}: {points(change.difference)} points"
             f" [{points(change.low)}, {points(change.high)}], {head.verdict}",
+            "",
+            *_aligned(_more(benchmark)),
         ]
     )
+
+
+def _more(benchmark: Benchmark) -> list[Sequence[str]]:
+    """By the other extractor; responses cut at the limit; the language most are written in, and its percentage."""
+    rows: list[Sequence[str]] = [("language", benchmark.extractors[1], "after", "cut", "after", "written in", "after")]
+    rows += [
+        (
+            row.language,
+            *(f"{accuracy:.1f}" for accuracy in row.other),
+            *(f"{share:.1f}" for share in row.cut),
+            *(f"{code} {share:.0f}" for code, share in row.written),
+        )
+        for row in benchmark.languages
+    ]
+    return rows
 
 
 def _row(row: LanguageRow) -> tuple[str, ...]:

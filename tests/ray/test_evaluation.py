@@ -165,7 +165,7 @@ def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
     new = next(row for row in responses if row.id == "p5" and row.language == "en")
     assert new.prompt == "Q: What is 5 and nothing?\nA:"
     assert new.tokens == 24 or new.finish == "stop"
-    before, after = (storage.make(score_step(problems, artifact), context) for artifact in made)
+    before, after = (storage.make(score_step(EvaluationConfig(), problems, artifact), context) for artifact in made)
     assert before.result.extractors["strict"].languages["th"].accuracy >= 50
     comparison = storage.make(compare_step(before, after), context)
     change = comparison.result.extractors["strict"].languages["th"]

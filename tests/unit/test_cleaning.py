@@ -105,7 +105,7 @@ def test_the_table_says_what_each_language_lost() -> None:
 @needs_published
 def test_published_pairs_lose_what_is_known_to_be_wrong_and_little_else() -> None:
     qalign = SourceConfig(path=str(PUBLISHED / "gsm8kinstruct_qalign"), format="qalign")
-    pairs = read(opened(qalign, "corpora.pairs"), Pair).records
+    pairs = read(opened(qalign, "corpora.pairs", {}), Pair).records
     kept, dropped = clean(pairs, CleaningConfig())
     assert len(pairs) == 52_054
     assert 0.90 <= len(kept) / len(pairs) <= 0.95

@@ -11,7 +11,6 @@ from slam_ray.config import (
     known_keys,
     load_config,
     parse_command,
-    presets,
 )
 
 MINIMAL = {
@@ -29,19 +28,6 @@ def written(tmp_path: Path, **changes: object) -> str:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(MINIMAL | changes))
     return str(file)
-
-
-@pytest.mark.parametrize("preset", presets())
-def test_shipped_preset_is_valid_and_its_files_exist(preset: str) -> None:
-    config = load_config(preset, {})
-    assert config.name == preset
-    for path in (
-        config.model.path,
-        config.corpora.questions,
-        config.corpora.pairs,
-        *config.corpora.benchmarks.values(),
-    ):
-        assert Path(str(path)).exists(), path
 
 
 def test_paths_count_from_the_file_or_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from slam_ray.corpora import (
     read_questions,
     unseen_step,
 )
-from slam_ray.corpora.prompts import question_span, reasoning_prompt, translation_prompt
+from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.sources import opened, read
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Step
@@ -168,7 +168,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
     file = tmp_path / "q.jsonl"
     file.write_bytes(b'{"id": "0", "language": "sw", "question": "q"}\n' + line + b"\n")
     with pytest.raises(InputError) as caught:
-        read(opened(str(file), "corpora.questions"), Question)
+        read(opened(str(file), "corpora.questions", {}), Question)
     assert f"q.jsonl:{part}" in str(caught.value)
 
 
@@ -179,7 +179,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, kind: Any, key: str, value: Any) -> None:
     record = {**PROBLEMS[0], **PAIRS[0], key: value}
     with pytest.raises(InputError, match=f":1: {key} must be"):
-        read(opened(lines(tmp_path / "x.jsonl", [record]), "corpora.x"), kind)
+        read(opened(lines(tmp_path / "x.jsonl", [record]), "corpora.x", {}), kind)
 
 
 def test_pairs_come_from_several_sources_and_layouts(tmp_path: Path) -> None:
@@ -308,11 +308,7 @@ def test_prepared_corpora_are_what_they_were(tmp_path: Path) -> None:
     }, "the output changed: raise the step's version in slam_ray/corpora/prepare.py, then these digests"
 
 
-def test_prompts_are_the_papers_with_the_question_where_the_span_says() -> None:
-    prompts = PromptsConfig()
-    question = "Juma ana {query} 3?"
-    start, end = question_span(prompts, question)
-    assert reasoning_prompt(prompts, question)[start:end] == question
-    assert translation_prompt(prompts, "sw", "Habari {language}") == (
+def test_the_translation_prompt_is_the_papers() -> None:
+    assert translation_prompt(PromptsConfig(), "sw", "Habari {language}") == (
         "Translate this from [Swahili] to [English]:\n[Swahili]: Habari {language}\n[English]:"
     )

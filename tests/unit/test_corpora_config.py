@@ -61,6 +61,20 @@ def test_sources_on_the_command_line_count_from_the_current_folder(
     assert (corpora.cleaning.most_length_factor, corpora.balance) == (4.0, True)
 
 
+def test_a_path_on_the_command_line_takes_the_place_of_the_hub_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub = {"hub": "juletxara/mgsm", "format": "mgsm", "revision": "a1"}
+    source = written(tmp_path, benchmarks={"mgsm": hub}, questions=hub)
+    overrides = {"corpora.benchmarks.mgsm.path": "mgsm", "corpora.questions.path": "q", "model.hub": "me/mine"}
+    config = load_config(parse_command([source], "", "", {}).source, overrides)
+    assert config.corpora.benchmarks["mgsm"] == SourceConfig(path=str(tmp_path / "mgsm"), format="mgsm")
+    assert config.corpora.questions == SourceConfig(path=str(tmp_path / "q"), format="mgsm")
+    assert (config.model.hub, config.model.path) == ("me/mine", None)
+    assert parse_command([source, "--corpora.questions.path", "q"], "", "", {}).overrides
+
+
 @pytest.mark.parametrize(
     ("corpora", "parts"),
     [

@@ -9,12 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slam_ray.config import InputError, SourceConfig, Sources
-from slam_ray.corpora import Pair, Problem, Question
+from slam_ray.config import CorporaConfig, ExecutionConfig, InputError, RunConfig, SourceConfig, Sources
+from slam_ray.corpora import Pair, Problem, Question, problems_step, read_problems
 from slam_ray.corpora.formats import FORMATS
 from slam_ray.corpora.formats.layout import problem_id
+from slam_ray.corpora.hub import fetch_corpus_step, source_title
 from slam_ray.corpora.languages import LANGUAGES, script_share
 from slam_ray.corpora.sources import opened, read
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.step import Artifact, Step
+from slam_ray.pipeline.storage import Storage
 from tests.published import FIXTURES
 
 
@@ -23,7 +27,21 @@ def source(format_: str, folder: str = "", **more: Any) -> SourceConfig:
 
 
 def records(sources: Sources, kind: Any) -> list[Any]:
-    return read(opened(sources, "corpora.own"), kind).records
+    return read(opened(sources, "corpora.own", {}), kind).records
+
+
+def prepared(step: Step[Any], folder: Path) -> Artifact[Any]:
+    with Context(ExecutionConfig()) as context:
+        return Storage(folder).make(step, context)
+
+
+def fetched(source: SourceConfig, folder: Path) -> dict[str, Artifact[Any]]:
+    """What a run would have fetched for a source on the Hub."""
+    return {source_title(source): prepared(fetch_corpus_step("corpora.own", source), folder)}
+
+
+def hub_records(source: SourceConfig, folder: Path, kind: Any) -> list[Any]:
+    return read(opened(source, "corpora.own", fetched(source, folder)), kind).records
 
 
 @pytest.mark.parametrize(("format_", "languages"), [("mgsm", {"de", "en", "sw"}), ("msvamp", {"en", "sw"})])
@@ -39,7 +57,7 @@ def test_a_line_is_the_same_problem_in_every_language(format_: str, languages: s
 
 
 def test_gsm8k_drops_and_counts_what_it_repeats() -> None:
-    corpus = read(opened(source("gsm8k"), "corpora.own"), Problem)
+    corpus = read(opened(source("gsm8k"), "corpora.own", {}), Problem)
     assert [problem.answer for problem in corpus.records] == [30.0, 8.0, 25.0]
     assert corpus.repeated == 1
     assert [problem.answer for problem in records(source("gsm8k", split="test"), Problem)] == [28.0, 5600.0, 9.0]
@@ -76,7 +94,7 @@ def test_mgsm8kinstruct_whose_rows_are_not_grouped_by_problem_is_refused(tmp_pat
 
 
 def test_qalign_takes_the_languages_with_both_sides_and_one_pair_of_each_problem() -> None:
-    corpus = read(opened(source("qalign"), "corpora.own"), Pair)
+    corpus = read(opened(source("qalign"), "corpora.own", {}), Pair)
     assert [(pair.language, pair.source[:5]) for pair in corpus.records] == [
         ("sw", "Ben h"), ("sw", "Kamba"), ("sw", "Lina "), ("th", "เบนเก"), ("th", "ลีนาม")
     ]  # fmt: skip
@@ -182,12 +200,10 @@ def test_a_folder_of_tables_and_a_column_inside_a_column(tmp_path: Path) -> None
             "format mgsm gives questions and problems, not pairs; these do: records, mgsm8kinstruct",
         ),
         (source("qalign"), Problem, "format qalign gives questions and pairs, not problems; these do: records, gsm8k"),
-        (source("xcsqa"), Problem, "not problems"),
         (source("mgms", "mgsm"), Question, "corpora.own.format: unknown format 'mgms': did you mean 'mgsm'"),
         (source("mgsm", "gsm8k"), Question, "holds no mgsm_<language>.tsv of split 'test'"),
         (source("gsm8k", split="dev"), Question, "holds no <split>.jsonl of split 'dev'"),
         (source("mgsm", "nowhere"), Question, "corpora.own: no such file or folder"),
-        (SourceConfig(hub="a/b", format="qalign"), Pair, "format qalign is not on the Hub; give the path"),
         (source("records", "gsm8k/train.jsonl"), Question, "train.jsonl:1: no key 'id'; there are question, answer"),
         (
             source("records", "gsm8k/train.jsonl", columns={"id": "nr"}),
@@ -235,7 +251,7 @@ def test_own_records_may_not_repeat_over_sources(tmp_path: Path) -> None:
         records((str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")), Question)
     with pytest.raises(InputError, match="repeats 1 en of"):
         records((source("mgsm"), source("msvamp")), Problem)
-    both = read(opened((source("qalign"), source("mgsm8kinstruct")), "corpora.own"), Pair)
+    both = read(opened((source("qalign"), source("mgsm8kinstruct")), "corpora.own", {}), Pair)
     assert len(both.records) == 10
 
 
@@ -243,16 +259,16 @@ def test_a_corpus_over_one_gib_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "big.jsonl").open("wb") as stream:
         stream.truncate(2**30 + 1)
     with pytest.raises(InputError, match=r"big\.jsonl is over 1 GiB"):
-        opened(str(tmp_path / "big.jsonl"), "corpora.own")
+        opened(str(tmp_path / "big.jsonl"), "corpora.own", {})
 
 
 def test_identity_is_content_and_language_not_place(tmp_path: Path) -> None:
     shutil.copytree(FIXTURES / "mgsm", tmp_path / "copy")
-    (copy,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
-    (original,) = opened(source("mgsm"), "corpora.own")
+    (copy,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions", {})
+    (original,) = opened(source("mgsm"), "corpora.own", {})
     assert copy.fingerprint == original.fingerprint
     shutil.move(tmp_path / "copy" / "mgsm_sw.tsv", tmp_path / "copy" / "mgsm_fr.tsv")
-    (other,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
+    (other,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions", {})
     assert other.fingerprint != original.fingerprint
 
 
@@ -294,20 +310,25 @@ def test_the_hub_editions_give_the_same_records_as_the_files(hub: Path) -> None:
         },
     )
     mgsm = SourceConfig(hub="some/mgsm", format="mgsm")
-    assert records(mgsm, Problem) == [Problem("1", "en", "en 1?", 5600.0), Problem("1", "sw", "sw 1?", 5600.0)]
-    assert records(SourceConfig(hub="some/xcsr", format="xcsqa"), Question) == [
+    assert hub_records(mgsm, hub, Problem) == [Problem("1", "en", "en 1?", 5600.0), Problem("1", "sw", "sw 1?", 5600.0)]
+    assert hub_records(SourceConfig(hub="some/xcsr", format="xcsqa"), hub, Question) == [
         Question("q1", "en", "Where?\n(A) in a case\n(B) in soup")
     ]
-    assert records(SourceConfig(hub="some/flores", format="parallel"), Pair) == [
+    assert hub_records(SourceConfig(hub="some/flores", format="parallel"), hub, Pair) == [
         Pair(problem_id("Rain."), "sw", "question", "Mvua.", "Rain.")
     ]
     with pytest.raises(InputError, match=r"some/flores has no subset that format mgsm knows; it has eng_Latn swh_Latn"):
-        records(SourceConfig(hub="some/flores", format="mgsm"), Problem)
-    with pytest.raises(InputError, match=r"cannot read some/mgsm \(en train\) from the Hugging Face Hub"):
-        records(SourceConfig(hub="some/mgsm", format="mgsm", split="train"), Problem)
+        fetched(SourceConfig(hub="some/flores", format="mgsm"), hub)
+    with pytest.raises(InputError, match=r"corpora.own: cannot fetch some/mgsm \(en train\) from the Hugging Face Hub"):
+        fetched(SourceConfig(hub="some/mgsm", format="mgsm", split="train"), hub)
 
 
-def test_a_dataset_of_ones_own_on_the_hub(hub: Path) -> None:
+def test_a_format_that_is_not_on_the_hub_is_refused_before_anything_is_fetched() -> None:
+    with pytest.raises(InputError, match=r"corpora\.pairs: format qalign is not on the Hub; give the path"):
+        fetch_corpus_step("corpora.pairs", SourceConfig(hub="a/b", format="qalign"))
+
+
+def test_a_dataset_of_ones_own_on_the_hub_is_known_by_its_content(hub: Path) -> None:
     rows = [{"key": 1, "gold": "12", "text": "Ngapi?"}, {"key": 2, "gold": "13", "text": "Wangapi?"}]
     dataset(hub / "team" / "maths", {"swahili": ("test", rows), "copy": ("test", rows)})
     mine = SourceConfig(
@@ -317,8 +338,11 @@ def test_a_dataset_of_ones_own_on_the_hub(hub: Path) -> None:
         columns={"id": "key", "answer": "gold", "question": "text"},
         values={"language": "sw"},
     )
-    assert records(mine, Problem) == [Problem("1", "sw", "Ngapi?", 12.0), Problem("2", "sw", "Wangapi?", 13.0)]
-    (one,), (other,) = (opened(mine.model_copy(update={"subset": name}), "x") for name in ("swahili", "copy"))
+    assert hub_records(mine, hub, Problem) == [Problem("1", "sw", "Ngapi?", 12.0), Problem("2", "sw", "Wangapi?", 13.0)]
+    (one,), (other,) = (
+        opened(source, "x", fetched(source, hub))
+        for source in (mine.model_copy(update={"subset": name}) for name in ("swahili", "copy"))
+    )
     assert one.fingerprint == other.fingerprint
 
 
@@ -328,3 +352,19 @@ def test_every_format_says_how_it_lies_and_every_language_has_a_script() -> None
         assert script_share(code, "2 + 2") == 1.0, language.script
     assert script_share("zh", "Ben有2只猫") == 0.5
     assert script_share("bn", "জুলিয়া ১৮") == 1.0
+
+
+def test_xcsqa_is_a_benchmark_answered_with_labels_where_they_are_published(tmp_path: Path) -> None:
+    problems = records(source("xcsqa", split="validation"), Problem)
+    assert {problem.language for problem in problems} >= {"en", "sw"}
+    assert all(f"({problem.answer}) " in problem.question for problem in problems)
+    with pytest.raises(InputError, match=r"no right choice \(answerKey ''\); score on split: validation"):
+        records(source("xcsqa"), Problem)
+    mixed = {"mixed": (source("xcsqa", split="validation"), source("mgsm"))}
+    config = RunConfig(name="m", storage="s", model={"path": "m"}, corpora={"benchmarks": mixed})
+    with pytest.raises(InputError, match="numbers and labels as answers; make two benchmarks of them"):
+        prepared(problems_step(config, "mixed"), tmp_path)
+    alone = config.model_copy(update={"corpora": CorporaConfig(benchmarks={"mixed": mixed["mixed"][0]})})
+    assert sorted(map(repr, read_problems(prepared(problems_step(alone, "mixed"), tmp_path)))) == sorted(
+        map(repr, problems)
+    )

@@ -19,7 +19,7 @@ def source(folder: str, format_: str = "", **more: Any) -> SourceConfig:
 
 
 def corpus(config: SourceConfig, kind: Any) -> Corpus[Any]:
-    return read(opened(config, "corpora.own"), kind)
+    return read(opened(config, "corpora.own", {}), kind)
 
 
 @pytest.mark.parametrize(("folder", "languages", "lines"), [("mgsm", 11, 250), ("msvamp", 10, 1000)])

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from slam_ray.config import PromptsConfig
-from slam_ray.corpora.prompts import question_span, reasoning_prompt, translation_prompt
+from slam_ray.corpora.prompts import ask, translation_prompt
 from slam_ray.demo.grammar import UNSPACED, marked_words, question, solution
 from slam_ray.demo.make_data import DATA, distinct
 from slam_ray.models.loading import load_tokenizer
@@ -34,16 +34,9 @@ def test_one_beginning_of_text_and_the_text_comes_back(tokenizer, dev) -> None: 
 
 
 def test_the_question_inside_its_prompt_is_exactly_some_tokens(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
-    prompts = PromptsConfig()
-    for _, text in dev:
-        encoded = tokenizer(reasoning_prompt(prompts, text), return_offsets_mapping=True)
-        start, end = question_span(prompts, text)
-        inside = [
-            index for index, (left, right) in enumerate(encoded.offset_mapping) if left >= start and right <= end > left
-        ]
-        inside = [index for index in inside if encoded.offset_mapping[index][1] > start]
-        assert inside == list(range(2, len(encoded.input_ids) - 1))
-        assert [encoded.input_ids[index] for index in inside] == tokenizer(text, add_special_tokens=False).input_ids
+    for (_, text), asked in zip(dev, ask(PromptsConfig(), [text for _, text in dev], tokenizer), strict=True):
+        assert (asked.start, asked.end) == (2, len(asked.tokens) - 1)
+        assert list(asked.tokens[2:-1]) == tokenizer(text, add_special_tokens=False).input_ids
 
 
 def test_translation_prompts_are_two_tokens_around_the_source(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]

@@ -12,8 +12,9 @@ from slam_ray.evaluation.accuracy import pcr
 from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
 from slam_ray.evaluation.generation import check_lengths
 from slam_ray.evaluation.responses import Finish, FinishedRows, Response
-from slam_ray.evaluation.scoring import SCORE_VERSION, score_responses
+from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
 from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.step import Artifact
 
 
 def row(id_: str, language: str, text: str, finish: Finish = "stop") -> Response:
@@ -48,7 +49,7 @@ def test_scores_by_both_extractors() -> None:
     assert strict.languages["de"].pcr == 100
     assert strict.languages["en"].pcr == 100
     assert all(item.n == 4 and item.low < item.accuracy <= item.high for item in strict.languages.values())
-    assert [mark.number for mark in marks if mark.id == "c" and mark.language == "en"] == [None, None]
+    assert [mark.found for mark in marks if mark.id == "c" and mark.language == "en"] == [None, None]
 
 
 def test_scores_without_english_have_no_pcr() -> None:
@@ -94,7 +95,7 @@ def digest(*parts: object) -> str:
 
 def test_score_is_what_it_was() -> None:
     scores, marks = score_responses(PROBLEMS, RESPONSES)
-    expected = {1: "9b76f705379277bb"}
+    expected = {2: "e2faaa4ec587f132"}
     assert digest(scores.model_dump_json(), *marks) == expected.get(SCORE_VERSION), (
         "score gives another result for the same responses: raise SCORE_VERSION in slam_ray/evaluation/scoring.py"
         " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
@@ -133,3 +134,23 @@ def test_a_prompt_too_long_names_its_problem(tmp_path: Path) -> None:
     check_lengths(problems, [10, 36], 64, model)
     with pytest.raises(InputError, match=r"problem 'long' \(sw\): its prompt of 37 tokens and 64 new ones .* 100"):
         check_lengths(problems, [10, 37], 64, model)
+
+
+def test_labels_are_scored_and_compared_like_numbers(tmp_path: Path) -> None:
+    problems = [Problem(id_, code, "?", label) for code in ("en", "sw") for id_, label in (("a", "A"), ("b", "B"))]
+    answers = ["(A)", "(A) is wrong, (B) is right", "Jibu ni (A)", "(C)"]
+    responses = [row(item.id, item.language, text) for item, text in zip(problems, answers, strict=True)]
+    scores, marks = score_responses(problems, responses)
+    assert scores.names == ("last-label", "first-label")
+    assert {code: item.accuracy for code, item in scores.headline.languages.items()} == {"en": 100, "sw": 50}
+    assert {code: item.pcr for code, item in scores.headline.languages.items()} == {"en": 100, "sw": 50}
+    assert scores.extractors["first-label"].languages["en"].accuracy == 50
+    assert scores.written["en"] == {"unclear": 50, "en": 50}
+    first, _ = score_responses(problems, responses, "first")
+    assert first.names == ("first-label", "last-label")
+    write_marks(tmp_path / MARKS_FILE, marks)
+    assert read_marks(Artifact("score", "0", tmp_path)) == marks
+    _, better = score_responses(problems, [*responses[:3], row("b", "sw", "(B)")])
+    change = compare(marks, better, ("en", "sw"), CompareConfig(samples=100)).extractors
+    assert list(change) == ["last-label", "first-label"]
+    assert (change["last-label"].languages["sw"].gained, change["last-label"].languages["sw"].difference) == (1, 50)

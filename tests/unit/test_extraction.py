@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slam_ray.corpora.languages import NAMES
-from slam_ray.evaluation.extraction import is_correct, last_number, strict
+from slam_ray.evaluation.extraction import extract, extractors_for, is_correct, last_number, strict
 from slam_ray.evaluation.numbers import DECIMAL_COMMA
 from slam_ray.evaluation.phrases import WORDINGS
 
@@ -224,3 +224,32 @@ def test_a_number_written_in_a_locale_is_read_back(
     number = written(language, cents, grouped, native)
     text = SENTENCES[language].format(number) + "\n3" if announced else f"… = {number}"
     assert strict(text, language) == pytest.approx(cents / 100)
+
+
+@pytest.mark.parametrize(
+    ("response", "last", "first"),
+    [
+        ("(A) is too cold and (C) too far, so the answer is (B).", "B", "A"),
+        ("The answer is (D)", "D", "D"),
+        ("正确的选择是（Ｃ）。", "C", "C"),
+        ("[E]\n\n### Instruction:\n(A)", "A", "E"),
+        ("<think>(A) or (B)?</think>( C )", "C", "C"),
+        ("The answer is B.", None, None),
+        ("It costs (about) 5 (see a)", None, None),
+        ("", None, None),
+    ],
+)
+def test_the_label_of_a_choice_is_the_last_or_the_first_within_brackets(
+    response: str, last: str | None, first: str | None
+) -> None:
+    assert extract(response, "en", "last-label") == last
+    assert extract(response, "en", "first-label") == first
+
+
+def test_a_label_is_right_only_if_it_is_the_same() -> None:
+    assert is_correct("B", "B")
+    assert not is_correct("A", "B")
+    assert not is_correct(None, "B")
+    assert extractors_for("B", "last") == ("last-label", "first-label")
+    assert extractors_for("B", "first") == ("first-label", "last-label")
+    assert extractors_for(18.0, "first") == ("last-number", "strict")

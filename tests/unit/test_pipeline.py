@@ -77,12 +77,12 @@ def test_a_finished_stage_is_not_made_again(tmp_path: Path, context: Context) ->
 def test_plan_says_what_is_done_to_do_and_why(tmp_path: Path, context: Context) -> None:
     storage = Storage(tmp_path)
     states = [(p.state, p.reason) for p in plan(stages(2, []), storage)]
-    assert states == [("to do", ""), ("to do", ""), ("depends on product", "")]
+    assert states == [("to do", ""), ("to do", ""), ("depends on two", "")]
     assert not any(tmp_path.iterdir()), "planning must not write"
     run(stages(2, []), storage, context)
     assert [p.state for p in plan(stages(2, []), storage)] == ["done"] * 3
     changed = plan(stages(5, []), storage)
-    assert [p.state for p in changed] == ["done", "to do", "depends on product"]
+    assert [p.state for p in changed] == ["done", "to do", "depends on two"]
     assert changed[1].reason == "config.factor: 2 -> 5"
 
 
@@ -151,8 +151,8 @@ def test_fingerprint_is_stable_and_refuses_what_has_no_canonical_form() -> None:
 
 
 def test_an_artifact_that_is_not_made_has_no_result() -> None:
-    with pytest.raises(NotMade, match="product"):
-        _ = Artifact[Product]("product", "0").result
+    with pytest.raises(NotMade, match="0123"):
+        _ = Artifact[Product]("product", "0123").result
 
 
 def test_shortfall_names_what_is_missing() -> None:
@@ -171,7 +171,8 @@ def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None
     directory.start()
     done = run(stages(2, []), storage, context, directory.add)
     directory.check(plan(stages(5, []), storage))  # not finished: free to change
-    directory.finish(done["two"].file("value.txt"), lambda page: Product(value=1))
+    assert directory.keep(done["two"].file("value.txt")).read_text() == "6"
+    directory.finish({"own": 2}, Product(value=1))
     directory.check(plan(stages(2, []), storage))
     with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
         directory.check(plan(stages(5, []), storage))
@@ -180,4 +181,4 @@ def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None
     again.add("one", done["one"])  # and killed here
     directory.check(plan(stages(2, []), storage))
     assert json.loads((directory.path / "summary.json").read_text()) == {"value": 1}
-    assert (directory.path / "value.txt").read_text() == "6"
+    assert json.loads((directory.path / "scores.json").read_text()) == {"own": 2}

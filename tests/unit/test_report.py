@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from slam_ray.evaluation.accuracy import Mark, score
 from slam_ray.evaluation.comparison import CompareConfig, compare
-from slam_ray.evaluation.extraction import EXTRACTORS
+from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS
 from slam_ray.reporting.figures import accuracy_figure, activated_share_figure, loss_figure, msd_figure, overlap_figure
 from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
 from slam_ray.reporting.svg import inline_svg
@@ -30,7 +30,7 @@ def answers(solved: tuple[int, ...], languages: tuple[str, ...]) -> list[Mark]:
         Mark(f"{problem:03}", code, extractor, None, problem < count - (extractor == "strict"))
         for code, count in zip(LANGUAGES, solved, strict=True)
         if code in languages
-        for extractor in EXTRACTORS
+        for extractor in NUMBER_EXTRACTORS
         for problem in range(PROBLEMS)
     ]
 
@@ -40,7 +40,9 @@ def benchmark(name: str = "arithmetic", languages: tuple[str, ...] = LANGUAGES) 
     before, after = answers(BEFORE, languages), answers(AFTER, languages)
     cut = dict.fromkeys(languages, 1.5)
     comparison = compare(before, after, languages, CompareConfig(samples=500))
-    return Benchmark(name, score(before, languages, cut), score(after, languages, cut), comparison)
+    written = {code: {"en": 92.0, code: 8.0} for code in languages}
+    scores = [score(marks, languages, cut, written) for marks in (before, after)]
+    return Benchmark(name, scores[0], scores[1], comparison)
 
 
 def selection(count: int = 8, chosen: tuple[int, ...] = (0, 2), **changes: object) -> SelectResult:
@@ -145,7 +147,9 @@ def test_text_table_is_aligned_and_fits_a_terminal() -> None:
     lines = accuracy_table(findings()).splitlines()
     assert max(map(len, lines)) <= 80
     rows = [line for line in lines if re.match(r"(\w\w|average|non-English)  ", line)]
-    assert [row.split()[0] for row in rows] == [*LANGUAGES, "average", "non-English"]
+    assert [row.split()[0] for row in rows] == [*LANGUAGES, "average", "non-English", *LANGUAGES]
+    assert "bn          13.5   37.5  1.5    1.5       en 92  en 92" in lines
+    rows = rows[:12]
     values = [[match.start() for match in re.finditer(r"\.\d(?=[ *]|$)", row)] for row in rows]
     assert len({tuple(points) for points in values[:10]}) == 1
     assert all(set(points) <= set(values[0]) for points in values[10:])

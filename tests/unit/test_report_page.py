@@ -53,7 +53,7 @@ HOSTILE = "<script>alert('$x$')</script>"
 def renamed(name: str) -> Benchmark:
     """A benchmark of this name in one language of this name."""
     marks = [replace(mark, language=name) for mark in answers(BEFORE, ("sw",))]
-    scores = score(marks, [name], {name: 0.0})
+    scores = score(marks, [name], {name: 0.0}, {name: {name: 100.0}})
     return Benchmark(name, scores, scores, compare(marks, marks, [name], CompareConfig(samples=10)))
 
 

@@ -3,7 +3,9 @@
 A new one is a module like the others here, with its files (or subsets on the Hub) and its readers, and a line below.
 """
 
+from slam_ray.config import InputError, SourceConfig, nearest
 from slam_ray.corpora.formats import gsm8k, mgsm, mgsm8kinstruct, msvamp, own, parallel, qalign, xcsqa
+from slam_ray.corpora.formats.layout import Format
 
 FORMATS = {
     "records": own.FORMAT,
@@ -15,3 +17,10 @@ FORMATS = {
     "qalign": qalign.FORMAT,
     "xcsqa": xcsqa.FORMAT,
 }
+
+
+def format_of(source: SourceConfig, key: str) -> Format:
+    """The layout of a source; InputError if it is not known."""
+    if source.format not in FORMATS:
+        raise InputError(f"{key}.format: unknown format {source.format!r}: {nearest(source.format, FORMATS)}")
+    return FORMATS[source.format]

@@ -32,6 +32,7 @@ class Format:
         readers: for each kind of record that it can give, a function from its parts to the records.
         own: whether the records are the user's own, so that a repeated one is a mistake to mend; published corpora
             are taken as they are, and what they repeat is left out.
+        choices: whether its problems are answered with the label of a choice instead of a number.
         numbered: whether its ids are row numbers, which mean nothing beside those of another source.
     """
 
@@ -42,6 +43,7 @@ class Format:
     subsets: Mapping[str, str | None]
     readers: Mapping[type, Reader]
     own: bool = False
+    choices: bool = False
     numbered: bool = False
 
 

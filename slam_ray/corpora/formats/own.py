@@ -16,6 +16,7 @@ from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
 Record = TypeVar("Record", bound=Question | Pair | Problem)
 KINDS: tuple[type, ...] = (Question, Pair, Problem)
 TYPES: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS}
+TYPES[Problem]["answer"] = float  # one's own problems are answered with numbers
 ROW_NUMBER = "#"
 SURROGATE = re.compile("[\ud800-\udfff]")
 

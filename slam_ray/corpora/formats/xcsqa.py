@@ -4,9 +4,9 @@
      "answerKey": "A"}
 
 On the Hub (INK-USC/xcsr) a subset X-CSQA-<language> for each, with the choices as one list of labels and one of texts.
-The choices are laid out in the question's text, each with its label in brackets, as the answer is looked for. Its
-problems are not given as a benchmark: their answer is a label, not a number. Not tried on the published files, which
-were not at hand.
+The choices are laid out in the question's text, each with its label in brackets, as the answer is looked for. The
+labels of the test split are not published (their key is empty): it is for counting and training, `validation` for
+scoring, as in the paper. Not tried on the published files, which were not at hand.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from slam_ray.config import ENGLISH, InputError, SourceConfig
 from slam_ray.corpora.formats.layout import Format, Parts
 from slam_ray.corpora.languages import NAMES
 from slam_ray.corpora.parts import Part
-from slam_ray.corpora.records import Pair, Question
+from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.tables import json_lines
 
 THEIRS = {code: {"ja": "jap"}.get(code, code) for code in NAMES}
@@ -36,13 +36,14 @@ def _files(path: Path, split: str) -> dict[str, Path]:
     }
 
 
-def _laid_out(part: Part) -> Iterator[tuple[str, str]]:
-    """Id and text of each question."""
+def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
+    """Id, text and the right choice's label of each question."""
     for number, row in part.rows():
         try:
             stem, choices = row["question"]["stem"], row["question"]["choices"]
             texts = dict(_labelled(choices))
-            yield str(row["id"]), "\n".join([stem.strip(), *(f"({label}) {texts[label]}" for label in sorted(texts))])
+            text = "\n".join([stem.strip(), *(f"({label}) {texts[label]}" for label in sorted(texts))])
+            yield str(row["id"]), text, str(row.get("answerKey", ""))
         except (KeyError, TypeError, AttributeError):
             raise InputError(f"{part.label}:{number}: needs an id and a question with its stem and choices") from None
 
@@ -55,12 +56,22 @@ def _labelled(choices: Any) -> Iterator[tuple[str, str]]:
 
 def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
     for language, part in parts.items():
-        for id_, text in _laid_out(part):
+        for id_, text, _ in _laid_out(part):
             yield Question(id_, language, text)
 
 
+def _problems(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
+    for language, part in parts.items():
+        for id_, text, label in _laid_out(part):
+            if f"({label})" not in text:
+                raise InputError(
+                    f"{part.label}: problem {id_} has no right choice (answerKey {label!r}); score on split: validation"
+                )
+            yield Problem(id_, language, text, label)
+
+
 def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
-    english = dict(_laid_out(parts[ENGLISH]))
+    english = {id_: text for id_, text, _ in _laid_out(parts[ENGLISH])}
     for question in _questions(parts, source):
         if question.language != ENGLISH and question.id in english:
             yield Pair(question.id, question.language, "question", question.question, english[question.id])
@@ -72,5 +83,6 @@ FORMAT = Format(
     files=_files,
     parse=json_lines,
     subsets={code: f"X-CSQA-{theirs}" for code, theirs in THEIRS.items()},
-    readers={Question: _questions, Pair: _pairs},
+    readers={Question: _questions, Pair: _pairs, Problem: _problems},
+    choices=True,
 )

@@ -1,0 +1,90 @@
+"""Prompts as tokens: one beginning of sequence, the question's own tokens, and chat templates as models have them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slam_ray.config import InputError, PromptsConfig, SourceConfig
+from slam_ray.corpora.prompts import Asked, ask, prompts_for
+from slam_ray.models.loading import load_tokenizer
+from slam_ray.models.reference import base_model, check_chat
+from tests.models import CHAT_TEMPLATE, byte_tokenizer, tiny_llama
+
+QUESTIONS = ["Juma ana {query} 3?", "ম এ ১২টি", "a"]
+BOS = 0
+
+
+def asked(folder: Path, prompts: PromptsConfig, template: str = "") -> tuple[list[Asked], Any]:
+    byte_tokenizer(folder, template)
+    tokenizer = load_tokenizer(folder)
+    return ask(prompts, QUESTIONS, tokenizer), tokenizer
+
+
+def check(prompt: Asked, question: str, tokenizer: Any) -> None:
+    assert prompt.tokens.count(BOS) == 1
+    assert prompt.tokens[0] == BOS
+    assert tokenizer.decode(prompt.tokens[prompt.start : prompt.end]) == question
+    assert tokenizer.decode(prompt.tokens, skip_special_tokens=True) == prompt.text.removeprefix("<s>")
+
+
+def test_the_question_stands_in_the_papers_prompt(tmp_path: Path) -> None:
+    prompts, tokenizer = asked(tmp_path, PromptsConfig())
+    for prompt, question in zip(prompts, QUESTIONS, strict=True):
+        check(prompt, question, tokenizer)
+        assert prompt.text.startswith("Below is an instruction that describes a task. Write a response that")
+        assert prompt.text.endswith(f"### Instruction:\n{question}\n\n### Response: Let's think step by step.")
+
+
+@pytest.mark.parametrize("bos", ["{{ bos_token }}", ""])
+def test_a_chat_has_one_beginning_whoever_writes_it(tmp_path: Path, bos: str) -> None:
+    chat = PromptsConfig(reasoning="{query}\n\nThink.", chat=True)
+    prompts, tokenizer = asked(tmp_path, chat, CHAT_TEMPLATE.replace("{{ bos_token }}", bos))
+    for prompt, question in zip(prompts, QUESTIONS, strict=True):
+        check(prompt, question, tokenizer)
+        assert prompt.text.removeprefix("<s>") == f"<user>{question}\n\nThink.\n<assistant><think></think>"
+
+
+def test_thinking_is_on_only_if_asked_for(tmp_path: Path) -> None:
+    prompts, tokenizer = asked(tmp_path, PromptsConfig(chat=True, thinking=True), CHAT_TEMPLATE)
+    assert prompts[0].text.endswith("<assistant>")
+    check(prompts[0], QUESTIONS[0], tokenizer)
+    with pytest.raises(ValueError, match=r"set prompts\.chat too"):
+        PromptsConfig(thinking=True)
+
+
+def test_a_template_that_dates_its_prompt_does_not_change_from_day_to_day(tmp_path: Path) -> None:
+    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + CHAT_TEMPLATE
+    prompts, _ = asked(tmp_path, PromptsConfig(chat=True), dated)
+    assert prompts[0].text.startswith("26 Jul 2024")
+
+
+def test_a_template_that_hides_the_message_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"prompts\.chat: the model's chat template does not show the message"):
+        asked(tmp_path, PromptsConfig(chat=True), "hello")
+
+
+def test_a_model_without_a_chat_template_is_refused_and_the_template_is_part_of_the_model(tmp_path: Path) -> None:
+    plain = base_model(str(tiny_llama(tmp_path / "model")))
+    check_chat(PromptsConfig(), plain)
+    with pytest.raises(InputError, match=r"prompts\.chat: .*model has no chat template"):
+        check_chat(PromptsConfig(chat=True), plain)
+    (plain.base / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    chatting = base_model(str(plain.base))
+    check_chat(PromptsConfig(chat=True), chatting)
+    assert chatting.fingerprint != plain.fingerprint
+    (plain.base / "chat_template.jinja").unlink()
+    settings = json.loads((plain.base / "tokenizer_config.json").read_text())
+    (plain.base / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": CHAT_TEMPLATE}))
+    check_chat(PromptsConfig(chat=True), plain)
+
+
+def test_choices_are_asked_for_without_the_steps() -> None:
+    prompts = PromptsConfig()
+    choices = SourceConfig(path="x", format="xcsqa")
+    for sources in (choices, (choices,)):
+        assert prompts_for(prompts, sources).reasoning == prompts.choice
+    assert prompts.choice == prompts.reasoning.removesuffix(" Let's think step by step.")
+    for other in ("x.jsonl", SourceConfig(path="x", format="mgsm"), None):
+        assert prompts_for(prompts, other) == prompts

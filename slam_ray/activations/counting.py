@@ -108,7 +108,7 @@ def plan(
     ids = chosen_ids((question.id for question in asked), activations.questions)
     chosen = [question for question in asked if question.id in set(ids)]
     assert len(chosen) == len(ids) * len(languages) > 0, "every question is there once in every language"
-    encoded = encode(chosen, prompts, load_tokenizer(model.base))
+    encoded = encode(chosen, prompts, load_tokenizer(model.base, model.trusted))
     return plan_units(encoded, ids, min(activations.groups, len(ids)), activations.token_budget)
 
 

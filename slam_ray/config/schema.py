@@ -27,6 +27,7 @@ class ModelConfig(Section):
     path: str | None = Field(None, description="A folder in the Hugging Face layout with safetensors weights.")
     hub: str | None = Field(None, description="Name of a model on the Hugging Face Hub; instead of `path`.")
     revision: str = Field("main", description="Commit, branch or tag on the Hub.")
+    trust_remote_code: bool = Field(False, description="Run the Python code that the checkpoint brings along.")
     dtype: Dtype = Field("bfloat16", description="Precision of counting, training and generation.")
 
     @model_validator(mode="after")

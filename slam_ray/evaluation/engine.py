@@ -96,7 +96,9 @@ class Engine:
             logging.getLogger("vllm").setLevel(logging.ERROR)
             from vllm.v1.engine.llm_engine import LLMEngine
 
-            self._engine = LLMEngine.from_engine_args(_arguments(folder, dtype, gpu, context_length(model)))
+            self._engine = LLMEngine.from_engine_args(
+                _arguments(folder, dtype, gpu, context_length(model), model.trusted)
+            )
             return
         assert not self._engine.has_unfinished_requests()
         self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
@@ -131,7 +133,7 @@ class Engine:
         return finished
 
 
-def _arguments(folder: str, dtype: str, gpu: bool, context: int) -> "EngineArgs":
+def _arguments(folder: str, dtype: str, gpu: bool, context: int, trusted: bool) -> "EngineArgs":
     from vllm.engine.arg_utils import EngineArgs
 
     arguments = EngineArgs(
@@ -140,6 +142,7 @@ def _arguments(folder: str, dtype: str, gpu: bool, context: int) -> "EngineArgs"
         max_model_len=context,
         max_num_seqs=MAX_SEQUENCES,
         seed=0,
+        trust_remote_code=trusted,
         disable_log_stats=True,
         use_tqdm_on_load=False,
     )
@@ -147,17 +150,17 @@ def _arguments(folder: str, dtype: str, gpu: bool, context: int) -> "EngineArgs"
         # Compiling takes longer than a small model runs; and the default cache is nearly all of the memory.
         arguments.enforce_eager = True
         arguments.kv_cache_memory_bytes = max(
-            CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES * context * _token_bytes(folder, dtype)
+            CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES * context * _token_bytes(folder, dtype, trusted)
         )
     return arguments
 
 
-def _token_bytes(folder: str, dtype: str) -> int:
+def _token_bytes(folder: str, dtype: str, trusted: bool) -> int:
     """Bytes that the keys and values of one token take in all layers."""
     import torch
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder).get_text_config()
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted).get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(2 * config.num_hidden_layers * heads * size * getattr(torch, dtype).itemsize)

@@ -116,7 +116,7 @@ def _generate(
     from slam_ray.evaluation.engine import Request
     from slam_ray.evaluation.pool import EnginePool
 
-    tokenizer = load_tokenizer(model.base)
+    tokenizer = load_tokenizer(model.base, model.trusted)
     asked = ask(prompts, [problem.question for problem in problems], tokenizer)
     check_lengths(problems, [len(each.tokens) for each in asked], config.max_new_tokens, model)
     requests = [Request(key, each.tokens, config.max_new_tokens) for key, each in enumerate(asked)]

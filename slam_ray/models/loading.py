@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_model(directory: Path, dtype: str) -> "PreTrainedModel":
-    """The causal language model in `directory`, in evaluation mode on the CPU, its parameters in `dtype`."""
+def load_model(directory: Path, dtype: str, trusted: bool = False) -> "PreTrainedModel":
+    """The causal language model in `directory`, in evaluation mode on the CPU, its parameters in `dtype`.
+
+    Python code that it brings along is run only if it is `trusted`.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
@@ -22,20 +25,23 @@ def load_model(directory: Path, dtype: str) -> "PreTrainedModel":
     logging.disable_progress_bar()
     wanted = getattr(torch, dtype)
     # Only the eager attention caps its logits, as Gemma 2 needs; the faster one would silently not.
-    capped = getattr(AutoConfig.from_pretrained(directory), "attn_logit_softcapping", None)
+    config = AutoConfig.from_pretrained(directory, trust_remote_code=trusted)
+    capped = getattr(config, "attn_logit_softcapping", None)
     attention = "eager" if capped else "sdpa"
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=wanted, attn_implementation=attention)
+    model = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=wanted, attn_implementation=attention, trust_remote_code=trusted
+    )
     wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"
     model.eval()
     return model
 
 
-def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer in `directory`."""
+def load_tokenizer(directory: Path, trusted: bool = False) -> "PreTrainedTokenizerBase":
+    """The tokenizer in `directory`; code that it brings along is run only if it is `trusted`."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(directory)
+    return AutoTokenizer.from_pretrained(directory, trust_remote_code=trusted)
 
 
 def tune_only(model: "torch.nn.Module", family: Family, layers: Sequence[int], projections: Iterable[str]) -> float:

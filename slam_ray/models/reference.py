@@ -21,11 +21,13 @@ class ModelRef:
         base: folder of the base checkpoint.
         manifest: SHA-256 of each of the base's files, by name.
         trained: the train artifact whose `trained.safetensors` replaces tensors of the base, if any.
+        trusted: whether Python code that the base brings along may be run.
     """
 
     base: Path
     manifest: tuple[tuple[str, str], ...]
     trained: Artifact[Any] | None = None
+    trusted: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -44,8 +46,8 @@ class ModelRef:
         return family_of(self.config)
 
 
-def base_model(path: str) -> ModelRef:
-    """Reference to a local checkpoint; every call hashes its files.
+def base_model(path: str, trusted: bool = False) -> ModelRef:
+    """Reference to a local checkpoint, with its code if that is `trusted`; every call hashes its files.
 
     Raises:
         InputError: no such folder, a file is missing, the weights are not safetensors or named otherwise than in the
@@ -57,13 +59,15 @@ def base_model(path: str) -> ModelRef:
     weights = sorted(folder.glob("*.safetensors"))
     for name, found in {
         "config.json": (folder / "config.json").is_file(),
+        "*.safetensors (pickled weights are never loaded; where you trust their author, load them with transformers and"
+        " write them with save_pretrained)": bool(weights),
         "tokenizer.json": (folder / "tokenizer.json").is_file(),
-        "*.safetensors (pickled weights are never loaded)": bool(weights),
     }.items():
         if not found:
             raise InputError(f"model.path: {folder} holds no {name}")
-    files = [*sorted(folder.glob("*.json")), *sorted(folder.glob("*.jinja")), *weights]
-    model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files))
+    patterns = ["*.json", "*.jinja", *(["*.py"] if trusted else [])]
+    files = [*(file for pattern in patterns for file in sorted(folder.glob(pattern))), *weights]
+    model = ModelRef(folder, tuple((file.name, sha256(file)) for file in files), trusted=trusted)
     names = {name for file in weights for name in _tensors(file)}
     missing = {model.family.parameter(0, projection) for projection in model.family.projections} - names
     if missing:

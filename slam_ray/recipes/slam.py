@@ -90,11 +90,11 @@ def slam_stages(config: RunConfig) -> list[Stage]:
 def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     """The stages that make the model known, and how it is found after them."""
     if model.hub is not None:
-        hub, title = model.hub, f"fetch {model.hub}"
-        fetching = Stage(title, lambda done: fetch_model_step(hub, model.revision), fetches=True)
-        return [fetching], lambda done: fetched_model(hub, done[title])
+        hub, trusted, title = model.hub, model.trust_remote_code, f"fetch {model.hub}"
+        fetching = Stage(title, lambda done: fetch_model_step(hub, model.revision, trusted), fetches=True)
+        return [fetching], lambda done: fetched_model(hub, done[title], trusted)
     assert model.path is not None
-    local = base_model(model.path)
+    local = base_model(model.path, model.trust_remote_code)
     return [], lambda done: local
 
 

@@ -40,7 +40,7 @@ def train(job: TrainJob) -> TrainResult | InputError:
 def _train(job: TrainJob) -> TrainResult:
     folder = place(job.model, job.cache)
     pairs = read_pairs(job.pairs)
-    examples = tokenize(load_tokenizer(folder), job.prompts, pairs, job.config.max_length)
+    examples = tokenize(load_tokenizer(folder, job.model.trusted), job.prompts, pairs, job.config.max_length)
     trainer = Trainer(job, folder, examples)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
@@ -77,7 +77,7 @@ class Trainer:
         context = ray.train.get_context()
         self.rank, self._ranks = context.get_world_rank(), context.get_world_size()
         self._device = ray.train.torch.get_device()
-        model = load_model(folder, job.dtype)
+        model = load_model(folder, job.dtype, job.model.trusted)
         self.trained_share = tune_only(model, job.model.family, job.layers, job.config.projections)
         self.parameters = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._engine, self._optimizer = zero2(model, list(self.parameters.values()), job.dtype)

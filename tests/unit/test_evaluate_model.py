@@ -45,8 +45,8 @@ def test_what_is_wrong_is_named(model: str, benchmarks: str, said: str) -> None:
 
 def test_a_dry_run_reads_the_problems_and_keeps_nothing(tmp_path: Path) -> None:
     base = tiny_llama(tmp_path / "base")
-    command = [sys.executable, JOB, base, "--benchmarks", "mgsm", "--storage", tmp_path / "s", "--dry-run"]
-    command += ["--corpora.benchmarks.mgsm.path", FIXTURES / "mgsm"]
+    command = [sys.executable, str(JOB), str(base), "--benchmarks", "mgsm", "--storage", str(tmp_path / "s")]
+    command += ["--dry-run", "--corpora.benchmarks.mgsm.path", str(FIXTURES / "mgsm")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 3, ended.stderr
     assert [line.split("  ")[0] for line in ended.stdout.splitlines()] == [
@@ -55,7 +55,7 @@ def test_a_dry_run_reads_the_problems_and_keeps_nothing(tmp_path: Path) -> None:
         "score base mgsm",
     ]
     assert not (tmp_path / "s").exists()
-    command[-1] = tmp_path / "nowhere"
+    command[-1] = str(tmp_path / "nowhere")
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "corpora.benchmarks.mgsm: no such file or folder" in ended.stderr

@@ -123,7 +123,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     before = base_model(str(folder)).fingerprint
     weights = folder / "model.safetensors"
     weights.rename(folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"holds no \*\.safetensors \(pickled weights are never loaded\)"):
+    with pytest.raises(InputError, match=r"holds no \*\.safetensors \(pickled weights are never loaded; where"):
         base_model(str(folder))
     (folder / "pytorch_model.bin").rename(weights)
     assert base_model(str(folder)).fingerprint == before

@@ -45,7 +45,13 @@ def run_config(folder: Path, asked: list[Question]) -> RunConfig:
 
 
 def reference_counts(
-    model: Any, family: Family, asked: list[Question], prompts: PromptsConfig, groups: int
+    model: Any,
+    family: Family,
+    asked: list[Question],
+    prompts: PromptsConfig,
+    groups: int,
+    counted: str = "question-in-prompt",
+    which: str = "mean",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Activated [groups, languages, layers, neurons] and tokens [groups, languages] of a model with one token a byte.
 
@@ -54,11 +60,10 @@ def reference_counts(
     import torch
 
     ids = sorted({question.id for question in asked}, key=lambda id_: hashlib.sha256(id_.encode()).hexdigest())
-    before, _ = prompts.reasoning.split("{query}")
-    start = 1 + len(before.encode())  # after BOS
+    before, after = ("", "") if counted == "question" else prompts.reasoning.split("{query}")
     gate = family.projections.get("gate") or family.projections["up"]
     projections = [layer.get_submodule(gate.module) for layer in model.get_submodule(family.layers)]
-    weights = [gate_weight(projection, *gate.part) for projection in projections]
+    weights = [gate_weight(projection, bool(gate.fused)) for projection in projections]
     activated = np.zeros((groups, len(LANGUAGES), len(weights), len(weights[0])), dtype=np.int64)
     tokens = np.zeros((groups, len(LANGUAGES)), dtype=np.int64)
     inputs: dict[int, Any] = {}
@@ -67,8 +72,14 @@ def reference_counts(
         for place, projection in enumerate(projections)
     ]
     for question in asked:
-        text = prompts.reasoning.replace("{query}", question.question).encode()
-        end = start + len(question.question.encode())
+        parts = [part.encode() for part in (before, question.question, after)]
+        text = b"".join(parts)
+        # After BOS.
+        start, end = 1 + len(parts[0]), 1 + len(parts[0]) + len(parts[1])
+        if counted == "prompt":
+            start, end = 1, 1 + len(text)
+        if which == "last":
+            start = end - 1
         cell = ids.index(question.id) % groups, LANGUAGES.index(question.language)
         with torch.no_grad():
             model(torch.tensor([[0, *byte_tokens(text)]]))
@@ -81,10 +92,10 @@ def reference_counts(
     return activated, tokens
 
 
-def gate_weight(projection: Any, part: int, parts: int) -> Any:
-    """[neurons, inputs]: the block of rows of a linear module, or of GPT-2's transposed one."""
+def gate_weight(projection: Any, first_half: bool) -> Any:
+    """[neurons, inputs]: the rows of a linear module or the first half of them, or of GPT-2's transposed one."""
     weight = projection.weight.T if type(projection).__name__ == "Conv1D" else projection.weight
-    return weight.chunk(parts)[part]
+    return weight.chunk(2)[0] if first_half else weight
 
 
 def byte_tokens(text: bytes) -> list[int]:

@@ -69,7 +69,7 @@ def tiny_model(
         "intermediate_size": intermediate,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "num_key_value_heads": heads,
+        "num_key_value_heads": heads // 2,
         "head_dim": hidden // heads,
         "max_position_embeddings": 1024,
     }

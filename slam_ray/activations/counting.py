@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from slam_ray.activations.counts import COUNTS_FILE, write_counts
-from slam_ray.activations.plan import Unit, chosen_ids, encode, plan_hash, plan_units
+from slam_ray.activations.plan import Unit, chosen_ids, counted_prompts, encode, plan_hash, plan_units
 from slam_ray.activations.rows import GroupSums, Row, keep_row, kept_rows
 from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
@@ -49,12 +49,13 @@ def count_step(
 ) -> Step[CountResult]:
     """Count the activated neurons of `model` over the tokens of parallel questions (Eq. 2-3).
 
-    Each question stands inside the reasoning prompt; only its own tokens are counted. The artifact's file is
-    `counts.npz` (see `Counts`); finished units survive a killed attempt.
+    By default each question stands inside the reasoning prompt and only its own tokens are counted. The artifact's
+    file is `counts.npz` (see `Counts`); finished units survive a killed attempt.
 
     Raises:
         InputError: (here) the model has no chat template that it is to be asked in.
     """
+    prompts = counted_prompts(activations, prompts)
     check_chat(prompts, model)
     config = CountConfig(
         activations=activations,
@@ -108,7 +109,7 @@ def plan(
     ids = chosen_ids((question.id for question in asked), activations.questions)
     chosen = [question for question in asked if question.id in set(ids)]
     assert len(chosen) == len(ids) * len(languages) > 0, "every question is there once in every language"
-    encoded = encode(chosen, prompts, load_tokenizer(model.base, model.trusted))
+    encoded = encode(chosen, activations, prompts, load_tokenizer(model.base, model.trusted))
     return plan_units(encoded, ids, min(activations.groups, len(ids)), activations.token_budget)
 
 

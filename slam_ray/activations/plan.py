@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slam_ray.config import InputError, PromptsConfig
-from slam_ray.corpora.prompts import ask
+from slam_ray.config import ActivationsConfig, InputError, PromptsConfig
+from slam_ray.corpora.prompts import SLOT, ask
 from slam_ray.corpora.records import Question
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ PASSES_PER_UNIT = 16
 
 @dataclass(frozen=True)
 class Encoded:
-    """A question inside its prompt, as tokens.
+    """A question inside its prompt or alone, as tokens.
 
     Attributes:
         id: the question's id.
         language: its language.
-        tokens: token ids of the whole prompt.
+        tokens: token ids of the whole text.
         start: index of the first token that is counted.
         end: one past the index of the last one.
     """
@@ -61,19 +61,36 @@ def chosen_ids(ids: Iterable[str], questions: int) -> list[str]:
     return sorted(set(ids), key=lambda id_: hashlib.sha256(id_.encode()).digest())[:questions]
 
 
+def counted_prompts(activations: ActivationsConfig, prompts: PromptsConfig) -> PromptsConfig:
+    """The prompts that a counted question stands in: none, if it is counted alone."""
+    if activations.text != "question":
+        return prompts
+    return prompts.model_copy(update={"reasoning": SLOT, "chat": False, "thinking": False})
+
+
 def encode(
-    questions: Sequence[Question], prompts: PromptsConfig, tokenizer: "PreTrainedTokenizerBase"
+    questions: Sequence[Question],
+    activations: ActivationsConfig,
+    prompts: PromptsConfig,
+    tokenizer: "PreTrainedTokenizerBase",
 ) -> list[Encoded]:
-    """Tokens of each question's reasoning prompt (Table 8), and which of them are the question's own.
+    """Tokens of each question in its reasoning prompt (Table 8) or alone, and which of them are counted.
 
     Raises:
         InputError: a question is empty.
     """
+    prompts = counted_prompts(activations, prompts)
     encoded = []
     for question, asked in zip(questions, ask(prompts, [each.question for each in questions], tokenizer), strict=True):
         if asked.start == asked.end:
             raise InputError(f"question {question.id} in {question.language} has no tokens of its own")
-        encoded.append(Encoded(question.id, question.language, asked.tokens, asked.start, asked.end))
+        start, end = asked.start, asked.end
+        if activations.text == "prompt":
+            # The beginning of sequence is no text, and the same in every language.
+            start, end = int(asked.tokens[0] == tokenizer.bos_token_id), len(asked.tokens)
+        if activations.tokens == "last":
+            start = end - 1
+        encoded.append(Encoded(question.id, question.language, asked.tokens, start, end))
     return encoded
 
 

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt
 ENGLISH = "en"
 Dtype = Literal["float64", "float32", "bfloat16"]
 Overlap = Literal["jaccard", "coverage", "english"]
-Projection = Literal["up", "down", "gate"]
+CountedText = Literal["question-in-prompt", "question", "prompt"]
+CountedTokens = Literal["mean", "last"]
+Projection = Literal["up", "down", "gate", "q", "k", "v", "o", "layer"]
 
 
 class Section(BaseModel):
@@ -134,7 +136,10 @@ class CorporaConfig(Section):
 
 
 class PromptsConfig(Section):
-    """The paper's prompts: Tables 8 and 9 (what a model is asked) and 7 (translation, without its English side)."""
+    """The paper's prompts: Tables 8 and 9 (what a model is asked) and 7 (translation, without its English side).
+
+    The authors' code wraps the last in "Human: ...\\nAssistant:", which is another value of `translation`.
+    """
 
     reasoning: str = Field(
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
@@ -175,6 +180,12 @@ class ActivationsConfig(Section):
         description="Counts are kept per group of questions, for the jackknife.",
     )
     token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass, padding included.")
+    text: CountedText = Field(
+        "question-in-prompt",
+        description="What is counted: the question inside the reasoning prompt, the question without it (question),"
+        " or all of the prompt (prompt).",
+    )
+    tokens: CountedTokens = Field("mean", description="Of that, the mean over its tokens, or its last token alone.")
 
 
 class SelectionConfig(Section):
@@ -197,12 +208,29 @@ class SelectionConfig(Section):
     layers: tuple[NonNegativeInt, ...] | None = Field(
         None, min_length=1, description="Type the layers (0-based); by default the rule selects them."
     )
+    first: int | None = Field(None, ge=1, description="Instead: so many layers from the first on.")
+    random_seed: int | None = Field(
+        None, ge=0, description="Instead: as many layers as the rule selects, drawn at random with this seed."
+    )
+    all_layers: bool = Field(False, description="Instead: all layers.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [self.layers is not None, self.first is not None, self.random_seed is not None, self.all_layers]
+        if sum(given) > 1:
+            raise ValueError("give at most one of layers, first, random_seed and all_layers")
+        return self
 
 
 class TrainingConfig(Section):
     """Selective fine-tuning (Eq. 8); the defaults are the paper's appendix A.1."""
 
-    projections: tuple[Projection, ...] = Field(("up", "down"), description="What of a selected layer's FFN is tuned.")
+    projections: tuple[Projection, ...] = Field(
+        ("up", "down"),
+        min_length=1,
+        description="Weights of a selected layer that are tuned: up, down, gate of its FFN; q, k, v, o of its"
+        " attention; or layer, which is all of it, norms and biases included.",
+    )
     learning_rate: float = Field(2e-5, gt=0)
     epochs: int = Field(4, ge=1)
     batch_size: int = Field(512, ge=1, description="Pairs in one optimizer step, over all workers.")

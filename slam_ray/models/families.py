@@ -6,18 +6,20 @@ from typing import Any
 
 from slam_ray.config import InputError
 
+WHOLE_LAYER = "layer"  # among the projections to tune: all of a layer's parameters, as the authors' code can
+
 
 @dataclass(frozen=True)
 class Projection:
-    """A linear map of an FFN.
+    """A linear map of an FFN or an attention.
 
     Attributes:
         module: path of its module inside a layer.
-        part: (k, n) where it is the k-th of n equal blocks of rows of a fused weight; (0, 1) if it has its own.
+        fused: the projections whose outputs lie one after the other in that module's weight, if it is not alone there.
     """
 
     module: str
-    part: tuple[int, int] = (0, 1)
+    fused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,19 @@ class Family:
         activation: path, inside a layer, of the module that computes f(W_gate x), or f(W_in x) of an ungated FFN,
             f the activation function.
         projections: by name; an ungated FFN has no "gate".
+        outputs_axis: of a projection's weight; 1 for the transposed weights of GPT-2.
     """
 
     layers: str
     activation: str
     projections: Mapping[str, Projection]
+    outputs_axis: int = 0
 
     def projection(self, name: str) -> Projection:
         """The projection `name`; InputError if this family has none."""
         if name not in self.projections:
             raise InputError(
-                f"training.projections: this model's FFN has no {name!r}; it has {', '.join(self.projections)}"
+                f"training.projections: this model's layers have no {name!r}; they have {', '.join(self.projections)}"
             )
         return self.projections[name]
 
@@ -48,28 +52,35 @@ class Family:
         return f"{self.layers}.{layer}.{self.projection(projection).module}.weight"
 
 
+_GATE_UP, _QKV = ("gate", "up"), ("q", "k", "v")
 _GATED = Family(
     layers="model.layers",
     activation="mlp.act_fn",
     projections={
-        "up": Projection("mlp.up_proj"),
-        "down": Projection("mlp.down_proj"),
-        "gate": Projection("mlp.gate_proj"),
+        **{name: Projection(f"mlp.{name}_proj") for name in ("up", "down", "gate")},
+        **{name: Projection(f"self_attn.{name}_proj") for name in ("q", "k", "v", "o")},
     },
 )
 _FUSED = Family(
     layers="model.layers",
     activation="mlp.activation_fn",
     projections={
-        "up": Projection("mlp.gate_up_proj", part=(1, 2)),
+        **{name: Projection("mlp.gate_up_proj", _GATE_UP) for name in _GATE_UP},
         "down": Projection("mlp.down_proj"),
-        "gate": Projection("mlp.gate_up_proj", part=(0, 2)),
+        **{name: Projection("self_attn.qkv_proj", _QKV) for name in _QKV},
+        "o": Projection("self_attn.o_proj"),
     },
 )
 _GPT2 = Family(
     layers="transformer.h",
     activation="mlp.act",
-    projections={"up": Projection("mlp.c_fc"), "down": Projection("mlp.c_proj")},
+    projections={
+        "up": Projection("mlp.c_fc"),
+        "down": Projection("mlp.c_proj"),
+        **{name: Projection("attn.c_attn", _QKV) for name in _QKV},
+        "o": Projection("attn.c_proj"),
+    },
+    outputs_axis=1,
 )
 
 FAMILIES: dict[str, Family] = {

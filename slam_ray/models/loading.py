@@ -1,15 +1,17 @@
 """Models and tokenizers in memory, and which of a model's parameters are trained."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from slam_ray.models.families import Family
+from slam_ray.models.families import WHOLE_LAYER, Family
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Part = tuple[int, int, int]  # of a tensor, as `narrow` takes it: axis, start, length
 
 
 def load_model(directory: Path, dtype: str, trusted: bool = False) -> "PreTrainedModel":
@@ -44,10 +46,11 @@ def load_tokenizer(directory: Path, trusted: bool = False) -> "PreTrainedTokeniz
     return AutoTokenizer.from_pretrained(directory, trust_remote_code=trusted)
 
 
-def tune_only(model: "torch.nn.Module", family: Family, layers: Sequence[int], projections: Iterable[str]) -> float:
-    """Let gradients flow to these projections of these 0-based layers only (Eq. 8).
+def tune_only(model: "PreTrainedModel", family: Family, layers: Sequence[int], projections: Sequence[str]) -> float:
+    """Let gradients flow to these projections of these 0-based layers only (Eq. 8), or to the whole of the layers.
 
-    Where up and gate are one fused weight and only one of them is tuned, the other's rows get gradients of zero.
+    Where a tuned projection is a part of a fused weight, the other parts get gradients of zero. Biases and norms are
+    tuned with a whole layer only.
 
     Returns:
         The share of the model's parameters that are tuned; tied weights count once.
@@ -55,27 +58,45 @@ def tune_only(model: "torch.nn.Module", family: Family, layers: Sequence[int], p
     Raises:
         InputError: the family has no such projection.
     """
-    parts: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for layer in layers:
-        for name in dict.fromkeys(projections):
-            parts[family.parameter(layer, name)].append(family.projection(name).part)
-    tuned = 0
     parameters = dict(model.named_parameters())
+    parts: dict[str, list[Part]] = defaultdict(list)
+    for layer in layers:
+        if WHOLE_LAYER in projections:
+            inside = (name for name in parameters if name.startswith(f"{family.layers}.{layer}."))
+            parts |= {name: [(0, 0, len(parameters[name]))] for name in inside}
+            continue
+        for projection in set(projections):
+            name = family.parameter(layer, projection)
+            parts[name].append(_part(family, projection, parameters[name], model.config))
+    tuned = 0
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in parts)
-        for _, blocks in parts.get(name, []):
-            tuned += parameter.numel() // blocks
-        if name in parts and len(parts[name]) < parts[name][0][1]:
-            _keep_gradient_of(parameter, *parts[name][0])
-    assert parts.keys() <= parameters.keys(), f"the model has no {sorted(parts.keys() - parameters.keys())}"
+        if name not in parts:
+            continue
+        size = sum(parameter.narrow(*part).numel() for part in parts[name])
+        if size < parameter.numel():
+            _keep_gradient_of(parameter, parts[name])
+        tuned += size
     return tuned / sum(parameter.numel() for parameter in parameters.values())
 
 
-def _keep_gradient_of(parameter: "torch.nn.Parameter", block: int, blocks: int) -> None:
+def _part(family: Family, name: str, weight: "torch.Tensor", config: Any) -> Part:
+    """Where the outputs of a projection lie in the weight that holds it."""
+    axis, fused = family.outputs_axis, family.projection(name).fused or (name,)
+    heads = config.num_attention_heads
+    fewer = getattr(config, "num_key_value_heads", None) or heads
+    # An FFN's fused projections are of one size, an attention's as large as their number of heads.
+    sizes = {"q": heads, "k": fewer, "v": fewer}
+    unit = weight.shape[axis] // sum(sizes.get(each, 1) for each in fused)
+    before = sum(sizes.get(each, 1) for each in fused[: fused.index(name)])
+    return axis, unit * before, unit * sizes.get(name, 1)
+
+
+def _keep_gradient_of(parameter: "torch.nn.Parameter", parts: Sequence[Part]) -> None:
     def masked(gradient: "torch.Tensor") -> "torch.Tensor":
         kept = gradient.new_zeros(gradient.shape)
-        rows = len(gradient) // blocks
-        kept[block * rows : (block + 1) * rows] = gradient[block * rows : (block + 1) * rows]
+        for part in parts:
+            kept.narrow(*part).copy_(gradient.narrow(*part))
         return kept
 
     parameter.register_hook(masked)

@@ -11,6 +11,7 @@ from slam_ray.evaluation import Scores
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 from slam_ray.recipes.slam import BASE, TUNED
+from slam_ray.selection.step import ChosenBy
 
 
 class BeforeAfter(BaseModel):
@@ -48,7 +49,8 @@ class Summary(BaseModel):
     Attributes:
         model: what it started from.
         limit: a smoke run on so many records of each language.
-        selected_layers: 0-based.
+        selected_layers: 0-based, those that were tuned.
+        chosen_by: what selected them (see `SelectResult`).
         trained_share: of the model's parameters.
         accuracy: on the first benchmark.
         pcr: on the first benchmark; null without English.
@@ -60,6 +62,7 @@ class Summary(BaseModel):
     model: str
     limit: int | None
     selected_layers: tuple[int, ...]
+    chosen_by: ChosenBy
     trained_share: float
     accuracy: BeforeAfter
     pcr: BeforeAfter
@@ -96,6 +99,7 @@ def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Sto
         model=config.model.hub or config.model.path or "",
         limit=config.limit,
         selected_layers=done["select"].result.layers,
+        chosen_by=done["select"].result.chosen_by,
         trained_share=done["train"].result.trained_share,
         accuracy=first.accuracy,
         pcr=first.pcr,

@@ -8,6 +8,7 @@ from slam_ray.config import ENGLISH
 from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
 from slam_ray.evaluation.comparison import AverageChange, Comparison, ExtractorComparison, LanguageChange
 from slam_ray.evaluation.extraction import Extractor
+from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.selection import SelectResult
 from slam_ray.training import StepLoss, TrainResult
 
@@ -160,7 +161,7 @@ class Findings:
         made: when the report was made.
         limit: a smoke run on the first `limit` questions, pairs and problems.
         selection: which layers handle the input language, and why.
-        projections: what of the selected layers' FFN was tuned.
+        projections: what of the selected layers was tuned.
         training: what tuning came to.
         losses: one an optimizer step.
         benchmarks: at least one.
@@ -189,15 +190,35 @@ class Findings:
     @property
     def chosen_by(self) -> str:
         """Who chose the tuned layers."""
-        return {"rule": "chosen by the rule", "config": "typed into the configuration"}[self.selection.chosen_by]
+        return {
+            "rule": "chosen by the rule",
+            "config": "typed into the configuration",
+            "first": "the first ones, by configuration",
+            "random": "drawn at random, as many as the rule selects",
+            "all": "all of them, by configuration",
+        }[self.selection.chosen_by]
+
+    @property
+    def weights(self) -> str:
+        """What of the tuned layers was tuned, e.g. "up and down of the FFN"."""
+        if WHOLE_LAYER in self.projections:
+            return "all weights"
+        parts = {"FFN": ("up", "down", "gate"), "attention": ("q", "k", "v", "o")}
+        tuned = {part: [name for name in names if name in self.projections] for part, names in parts.items()}
+        return " and ".join(f"{listed(names)} of the {part}" for part, names in tuned.items() if names)
+
+
+def listed(items: Sequence[object]) -> str:
+    """At least one item in words, e.g. "0, 1 and 4"."""
+    *first, last = map(str, items)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def layer_names(layers: Sequence[int]) -> str:
     """Layers in words, e.g. "layers 0, 1 and 4"."""
     if not layers:
         return "no layer"
-    *first, last = map(str, layers)
-    return f"layers {', '.join(first)} and {last}" if first else f"layer {last}"
+    return f"{'layer' if len(layers) == 1 else 'layers'} {listed(layers)}"
 
 
 def first_layers(count: int) -> str:

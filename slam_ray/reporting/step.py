@@ -77,7 +77,7 @@ def report_step(
         (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
         return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
 
-    return Step("report", 1, config, steps, ReportResult, work)
+    return Step("report", 2, config, steps, ReportResult, work)
 
 
 def _gather(

@@ -19,6 +19,7 @@ from slam_ray.selection.rule import (
 )
 
 SELECTION_FILE = "selection.json"
+ChosenBy = Literal["rule", "config", "first", "random", "all"]
 
 
 class SelectResult(BaseModel):
@@ -31,9 +32,9 @@ class SelectResult(BaseModel):
         peak: the layer where it is highest.
         k_end: one past the last language-specific layer; `peak`, or less where `max_layer_share` caps it.
         msd: mean squared deviation (Eq. 6).
-        theta: the threshold (Eq. 7); None if there is no language-specific layer, which only typed layers allow.
+        theta: the threshold (Eq. 7); None if there is no language-specific layer, and the layers are not the rule's.
         layers: the selected layers.
-        chosen_by: the rule, or the layers were typed into the configuration.
+        chosen_by: the rule, or the configuration: typed layers (config), the first ones, as many random ones, all.
         rule_layers: what the rule alone selects.
         stability: share of the resamples in which the rule selects a layer; empty without resamples.
         resamples: how many there are: each language other than English and each group of questions left out once.
@@ -48,7 +49,7 @@ class SelectResult(BaseModel):
     msd: tuple[float, ...]
     theta: float | None
     layers: tuple[int, ...]
-    chosen_by: Literal["rule", "config"]
+    chosen_by: ChosenBy
     rule_layers: tuple[int, ...]
     stability: tuple[float, ...]
     resamples: int
@@ -69,7 +70,8 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
     """Apply the rule to `counts` and to its resamples (sections 3.1 and 3.2).
 
     Raises:
-        InputError: the rule selects nothing, English or any other language is missing, or a typed layer does not exist.
+        InputError: the rule is asked and selects nothing, English or any other language is missing, or the model has
+            not the layers that the configuration names.
     """
     languages = counts.languages
     if ENGLISH not in languages or len(languages) < 2:
@@ -79,7 +81,7 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
     share = activated_share(activated, tokens)
     overlap = overlap_with_english(activated, tokens, english, config)
     ruling = apply_rule(share, overlap, config)
-    layers = ruling.layers if config.layers is None else _typed(config.layers, len(ruling.msd))
+    layers, chosen_by = _chosen(ruling, config)
     if not layers:
         raise InputError(_why_nothing(ruling, config))
     resampled = resampled_layers(counts.activated, counts.tokens, english, config)
@@ -93,7 +95,7 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
         msd=tuple(ruling.msd.tolist()),
         theta=ruling.theta,
         layers=layers,
-        chosen_by="rule" if config.layers is None else "config",
+        chosen_by=chosen_by,
         rule_layers=ruling.layers,
         stability=_stability(resampled, len(ruling.msd)),
         resamples=len(resampled),
@@ -110,11 +112,22 @@ def _stability(resampled: Sequence[Sequence[int]], layers: int) -> tuple[float, 
     return tuple(sum(layer in selected for selected in resampled) / len(resampled) for layer in range(layers))
 
 
-def _typed(typed: Sequence[int], layers: int) -> tuple[int, ...]:
-    beyond = [layer for layer in typed if layer >= layers]
-    if beyond:
-        raise InputError(f"selection.layers: there is no layer {beyond[0]}; the model has layers 0 to {layers - 1}")
-    return tuple(sorted(set(typed)))
+def _chosen(ruling: Ruling, config: SelectionConfig) -> tuple[tuple[int, ...], ChosenBy]:
+    """The layers to tune: the rule's, or what the configuration says instead (the ablations of Figure 4)."""
+    count = len(ruling.msd)
+    if config.layers is not None:
+        beyond = [layer for layer in config.layers if layer >= count]
+        if beyond:
+            raise InputError(f"selection.layers: there is no layer {beyond[0]}; the model has layers 0 to {count - 1}")
+        return tuple(sorted(set(config.layers))), "config"
+    if config.first is not None:
+        if config.first > count:
+            raise InputError(f"selection.first: there are no {config.first} layers; the model has {count}")
+        return tuple(range(config.first)), "first"
+    if config.random_seed is not None:
+        drawn = np.random.default_rng(config.random_seed).choice(count, len(ruling.layers), replace=False)
+        return tuple(sorted(drawn.tolist())), "random"
+    return (tuple(range(count)), "all") if config.all_layers else (ruling.layers, "rule")
 
 
 def _why_nothing(ruling: Ruling, config: SelectionConfig) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section, TrainingConfig
 from slam_ray.corpora import Prepared
+from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.step import Artifact, Attempt, Step
@@ -62,7 +63,7 @@ def train_step(
             f"training.pack_length is {config.pack_length}: must be at least training.max_length, {config.max_length},"
             " so that each pair fits a row"
         )
-    for projection in config.projections:
+    for projection in set(config.projections) - {WHOLE_LAYER}:
         model.family.projection(projection)
     identity = TrainConfig(training=config, prompt=prompts.translation, dtype=dtype, layers=tuple(layers))
 

@@ -140,6 +140,7 @@ def test_only_the_selected_projections_are_trained(undisturbed: Path) -> None:
         for layer in summary["selected_layers"]
         for part in ("up", "down")
     }
+    assert summary["chosen_by"] == "rule"
     assert 0 < summary["trained_share"] < 0.5
     languages = {"bn", "th", "sw", "ja", "zh", "de", "fr", "ru", "es", "en"}
     for when in ("before", "after"):

@@ -86,6 +86,8 @@ def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> N
             {},
             ["corpora.benchmarks", "at least 1 item"],
         ),
+        ({"selection": {"layers": [1], "first": 2}}, {}, ["selection", "at most one of layers, first, random_seed"]),
+        ({}, {"training.projections": "[up, w2]"}, ["training.projections", "'up', 'down', 'gate'", "got 'w2'"]),
         ({}, {"name": "../up"}, ["name", "got '../up'"]),
         ({}, {"training.epochs": "many"}, ["training.epochs", "'many'"]),
         ({}, {"training.epochs": "[1"}, ["--training.epochs is not YAML"]),

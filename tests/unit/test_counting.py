@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter as Tally
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,10 +16,11 @@ from slam_ray.activations.counting import plan
 from slam_ray.activations.plan import Encoded, Unit, chosen_ids, encode, plan_hash, plan_units
 from slam_ray.activations.rows import GroupSums, keep_row, kept_rows
 from slam_ray.config import ActivationsConfig, InputError, PromptsConfig
+from slam_ray.config.schema import CountedText, CountedTokens
 from slam_ray.corpora import Question
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
-from slam_ray.models.reference import base_model
+from slam_ray.models.reference import ModelRef, base_model
 from tests.counting import LANGUAGES, questions, reference_counts
 from tests.models import tiny_llama, tiny_model
 
@@ -31,13 +32,13 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_llama(tmp_path_factory.mktemp("llama"), layers=3)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
-    base = base_model(str(tiny_model(tmp_path, family, layers=3)))
-    asked, groups, prompts = questions(6), 4, PromptsConfig()
-    units = plan(ActivationsConfig(groups=groups, token_budget=900), prompts, asked, base, LANGUAGES)
+def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsConfig) -> None:
+    asked, prompts = questions(6), PromptsConfig()
+    units = plan(activations, prompts, asked, base, LANGUAGES)
     model = load_model(base.base, "float64")
-    activated, tokens = reference_counts(model, base.family, asked, prompts, groups)
+    activated, tokens = reference_counts(
+        model, base.family, asked, prompts, activations.groups, activations.text, activations.tokens
+    )
     counter, sums = Counter(model, base.family), GroupSums(units, LANGUAGES)
     for number, unit in reversed(list(enumerate(units))):
         sums.add(number, counter.count(unit.passes))
@@ -46,6 +47,21 @@ def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(counts.activated, activated)
     assert counts.activated.dtype == np.uint32
     assert 0 < activated.sum() < tokens.sum() * activated[0, 0].size
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
+    base = base_model(str(tiny_model(tmp_path, family, layers=3)))
+    assert_counts_equal_the_reference(base, ActivationsConfig(groups=4, token_budget=900))
+
+
+@pytest.mark.parametrize("text", get_args(CountedText))
+@pytest.mark.parametrize("tokens", get_args(CountedTokens))
+def test_any_text_and_tokens_are_counted_as_the_reference_counts_them(
+    text: CountedText, tokens: CountedTokens, llama: Path
+) -> None:
+    activations = ActivationsConfig(groups=4, token_budget=900, text=text, tokens=tokens)
+    assert_counts_equal_the_reference(base_model(str(llama)), activations)
 
 
 def test_states_that_overflow_are_reported(llama: Path) -> None:
@@ -59,14 +75,14 @@ def test_states_that_overflow_are_reported(llama: Path) -> None:
 def test_only_tokens_of_the_question_are_counted(llama: Path) -> None:
     tokenizer = load_tokenizer(llama)
     for question in questions(3):
-        (one,) = encode([question], PromptsConfig(), tokenizer)
+        (one,) = encode([question], ActivationsConfig(), PromptsConfig(), tokenizer)
         assert tokenizer.decode(list(one.tokens[one.start : one.end])) == question.question
         assert str(tokenizer.decode(list(one.tokens[: one.start]))).endswith("### Instruction:\n")
 
 
 def test_a_question_without_tokens_is_an_error(llama: Path) -> None:
     with pytest.raises(InputError, match="question q1 in sw"):
-        encode([Question("q1", "sw", "")], PromptsConfig(), load_tokenizer(llama))
+        encode([Question("q1", "sw", "")], ActivationsConfig(), PromptsConfig(), load_tokenizer(llama))
 
 
 def encoded_questions() -> st.SearchStrategy[list[Encoded]]:

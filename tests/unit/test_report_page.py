@@ -97,7 +97,6 @@ def test_everything_from_data_is_escaped() -> None:
         model=HOSTILE,
         made=HOSTILE,
         selection=selection(share={f"{HOSTILE}{place}": row for place, row in enumerate(selection().share.values())}),
-        projections=(HOSTILE,),
         benchmarks=(renamed(HOSTILE),),
         steps=(StepRecord(HOSTILE, HOSTILE, HOSTILE, 1.0, {HOSTILE: HOSTILE}),),
         versions={HOSTILE: HOSTILE},
@@ -168,3 +167,29 @@ def test_page_says_which_layers_were_tuned_and_who_chose_them() -> None:
     )
     assert "is highest: no layer." in text
     assert "Not measured" in text
+
+
+@pytest.mark.parametrize(
+    ("chosen_by", "said"),
+    [
+        ("first", "the first ones, by configuration"),
+        ("random", "drawn at random, as many as the rule selects"),
+        ("all", "all of them, by configuration"),
+    ],
+)
+def test_page_and_table_say_which_layers_were_not_the_rules(chosen_by: str, said: str) -> None:
+    other = findings(selection=selection(chosen_by=chosen_by))
+    assert f"{said}. The rule alone selects layers 0 and 2." in Page(report_page(other)).text
+    assert said in accuracy_table(other)
+
+
+@pytest.mark.parametrize(
+    ("projections", "said"),
+    [
+        (("up", "down"), "up and down of the FFN"),
+        (("o", "q", "k", "v", "up"), "up of the FFN and q, k, v and o of the attention"),
+        (("layer",), "all weights"),
+    ],
+)
+def test_page_says_what_of_the_layers_was_tuned(projections: tuple[str, ...], said: str) -> None:
+    assert f"only these layers were tuned ({said})" in Page(report_page(findings(projections=projections))).text

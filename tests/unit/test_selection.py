@@ -89,6 +89,21 @@ def test_typed_layers_are_taken_and_the_rule_is_still_told() -> None:
     assert (result.k_end, result.theta, result.rule_layers, result.layers) == (0, None, (), (1,))
 
 
+def test_the_layers_of_the_ablations() -> None:
+    """Figure 4: the first ones, all, and as many random ones as the rule selects."""
+    counts = fixed_counts()
+    ruled = select(counts, SelectionConfig())
+    first = select(counts, SelectionConfig(first=5))
+    assert (first.layers, first.chosen_by, first.rule_layers) == ((0, 1, 2, 3, 4), "first", ruled.layers)
+    everything = select(counts, SelectionConfig(all_layers=True))
+    assert (everything.layers, everything.chosen_by) == (tuple(range(12)), "all")
+    drawn = [select(counts, SelectionConfig(random_seed=seed)) for seed in range(40)]
+    assert {(len(set(one.layers)), one.chosen_by) for one in drawn} == {(len(ruled.layers), "random")}
+    assert all(one.layers == tuple(sorted(one.layers)) for one in drawn)
+    assert {layer for one in drawn for layer in one.layers} == set(range(12)), "any layer may be drawn"
+    assert select(counts, SelectionConfig(random_seed=3)).layers == drawn[3].layers == (0, 2, 8), BUMP
+
+
 def reference(counts: Counts, config: SelectionConfig) -> dict[str, Any]:
     """The rule once more, neuron by neuron, in exact fractions."""
     groups, _, layers, neurons = counts.activated.shape
@@ -179,6 +194,8 @@ def test_the_rule_equals_a_second_implementation(counts: Counts, overlap: Any, s
             "layers 0 to 1 none has an MSD above the threshold 3.81e-02 .MSD 1.56e-02 2.25e-02.; lower theta_factor",
         ),
         (example(), SelectionConfig(layers=(1, 4)), "selection.layers: there is no layer 4; .* layers 0 to 3"),
+        (example(), SelectionConfig(first=5), "selection.first: there are no 5 layers; the model has 4"),
+        (example(), SelectionConfig(theta_factor=2, random_seed=1), "no layer is selected"),
         (ten_tokens(sw=[[1]], th=[[2]]), SelectionConfig(), "needs counts of 'en' and another language"),
         (ten_tokens(en=[[1]]), SelectionConfig(), "needs counts of 'en' and another language"),
     ],

@@ -36,6 +36,14 @@ def test_the_loss_is_on_the_english_side_and_the_end_alone(tokenizer: "PreTraine
         assert (example.tokens == tokenizer.bos_token_id).sum() == 1
 
 
+def test_a_wrapped_prompt_carries_no_loss_either(tokenizer: "PreTrainedTokenizerBase") -> None:
+    """As in the authors' code, which writes the translation as an assistant's answer."""
+    wrapped = PromptsConfig(translation=f"Human: {PromptsConfig().translation}\nAssistant:")
+    (example,) = tokenize(tokenizer, wrapped, [SHORT], 400)
+    assert str(tokenizer.decode(example.tokens[: example.prompt])).endswith("\n[English]:\nAssistant:")
+    assert tokenizer.decode(example.tokens[example.prompt :]) == " Tom has five apples.</s>"
+
+
 def test_a_token_that_spans_the_prompts_end_carries_loss(tokenizer: "PreTrainedTokenizerBase") -> None:
     tokenizer.add_tokens([": Tom"])
     (example,) = tokenize(tokenizer, PromptsConfig(), [SHORT], 400)

@@ -70,3 +70,4 @@ def test_a_projection_that_the_family_has_not_is_said_at_once(model: ModelRef) -
     (model.base / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(InputError, match="gate"):
         step(model, training=TrainingConfig(projections=("up", "gate")))
+    step(model, training=TrainingConfig(projections=("layer",)))

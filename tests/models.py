@@ -59,6 +59,7 @@ def tiny_model(
     hidden: int = 64,
     intermediate: int = 96,
     heads: int = 2,
+    positions: int = 1024,
 ) -> Path:
     """Write a random model of a family, by its `model_type`, and return its folder."""
     import torch
@@ -71,10 +72,16 @@ def tiny_model(
         "num_attention_heads": heads,
         "num_key_value_heads": heads // 2,
         "head_dim": hidden // heads,
-        "max_position_embeddings": 1024,
+        "max_position_embeddings": positions,
     }
     if family == "gpt2":
-        names = {"n_embd": hidden, "n_inner": intermediate, "n_layer": layers, "n_head": heads, "n_positions": 1024}
+        names = {
+            "n_embd": hidden,
+            "n_inner": intermediate,
+            "n_layer": layers,
+            "n_head": heads,
+            "n_positions": positions,
+        }
     if family in ("phi3", "qwen2"):
         del names["head_dim"]
     config = AutoConfig.for_model(

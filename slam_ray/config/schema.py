@@ -14,6 +14,7 @@ Dtype = Literal["float64", "float32", "bfloat16"]
 Overlap = Literal["jaccard", "coverage", "english"]
 CountedText = Literal["question-in-prompt", "question", "prompt"]
 CountedTokens = Literal["mean", "last"]
+ProblemPart = Literal["choose", "report"]
 Projection = Literal["up", "down", "gate", "q", "k", "v", "o", "layer"]
 
 
@@ -53,6 +54,11 @@ class SourceConfig(Section):
     subset: str | None = Field(None, description="The Hub's name of a part of the dataset, for `records`.")
     split: str | None = Field(None, description="By default the one that the format is usually read for.")
     revision: str | None = Field(None, description="Commit, branch or tag on the Hub.")
+    part: ProblemPart | None = Field(
+        None,
+        description="Of a benchmark: the 200 problems to choose settings on (choose), or the others, to report"
+        " (report); the same ones in every language.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="For `records`: our key -> their column; `a.b` reaches into a column, `#` is the row's number.",
@@ -120,6 +126,10 @@ class CorporaConfig(Section):
     )
     benchmarks: dict[str, Sources] = Field(
         min_length=1, description="Name -> test problems: id, language, question, answer."
+    )
+    english: Sources | None = Field(
+        None,
+        description="English text that is not trained on, as questions: the loss on it before and after is reported.",
     )
     languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
     cleaning: CleaningConfig = CleaningConfig()

@@ -42,7 +42,7 @@ def hub_sources(corpora: CorporaConfig) -> dict[str, tuple[str, SourceConfig]]:
     Raises:
         InputError: a format is not known.
     """
-    keys = {"questions": corpora.questions, "pairs": corpora.pairs}
+    keys = {"questions": corpora.questions, "pairs": corpora.pairs, "english": corpora.english}
     keys |= {f"benchmarks.{name}": sources for name, sources in corpora.benchmarks.items()}
     found: dict[str, tuple[str, SourceConfig]] = {}
     for key, sources in keys.items():

@@ -131,6 +131,21 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifa
     return _step("pairs", 1, chosen, sources, run)
 
 
+def english_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
+    """English text on which a loss is measured, as questions in English; their other languages are left out."""
+    sources = opened(config.corpora.english, "corpora.english", fetched)
+    chosen = Chosen(readings=_readings(sources), languages=(ENGLISH,), limit=config.limit)
+
+    def run(attempt: Attempt) -> Prepared:
+        corpus = read(sources, Question)
+        languages = _languages(corpus, chosen.languages, _where(sources))
+        kept = _first(corpus.records, languages, chosen.limit)
+        write(attempt.directory / CORPUS_FILE, Question, kept)
+        return _prepared(corpus, kept, languages)
+
+    return _step("english", 1, chosen, sources, run)
+
+
 def problems_step(config: RunConfig, benchmark: str, fetched: Artifacts = NONE) -> Step[Prepared]:
     """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
     sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched)

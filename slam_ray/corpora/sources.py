@@ -1,19 +1,21 @@
 """From what the configuration names to records: sources are opened, which finds their files, and then read."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic
 
 from slam_ray.config import InputError, Section, SourceConfig, Sources
+from slam_ray.config.schema import ProblemPart
 from slam_ray.corpora.formats import FORMATS, format_of
 from slam_ray.corpora.formats.layout import Format, Parts, Reader
 from slam_ray.corpora.formats.own import Record, identity
 from slam_ray.corpora.hub import Fetched, part_file, source_title
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
+from slam_ray.corpora.splits import part_of
 from slam_ray.corpora.tables import parquet
 from slam_ray.pipeline.step import Artifact
 
@@ -27,6 +29,7 @@ class Reading(Section):
     format: str
     columns: dict[str, str]
     values: dict[str, str]
+    part: ProblemPart | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Source:
     @property
     def reading(self) -> Reading:
         """What of its configuration decides its records."""
-        return Reading(format=self.config.format, columns=self.config.columns, values=self.config.values)
+        config = self.config
+        return Reading(format=config.format, columns=config.columns, values=config.values, part=config.part)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -107,7 +111,7 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
     origin: dict[tuple[str, ...], Source] = {}
     repeated = 0
     for source in sources:
-        for record in _reader(source, kind)(source.parts, source.config):
+        for record in _records(source, kind):
             key = identity(record)
             if key not in records:
                 records[key], origin[key] = record, source
@@ -119,6 +123,15 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
             else:
                 repeated += 1
     return Corpus(list(records.values()), repeated)
+
+
+def _records(source: Source, kind: type[Record]) -> Iterable[Record]:
+    records = _reader(source, kind)(source.parts, source.config)
+    if source.config.part is None:
+        return records
+    if kind is not Problem:
+        raise InputError(f"{source.label}: part belongs to benchmarks, not to {KINDS[kind]}")
+    return part_of(list(records), source.config.part)
 
 
 def _opened(source: str | SourceConfig, key: str, fetched: Mapping[str, Artifact[Any]]) -> Source:

@@ -7,7 +7,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from slam_ray.config.schema import ProblemPart
+from slam_ray.corpora.formats.own import Record
 from slam_ray.corpora.records import Pair
+
+CHOOSING = 200  # problems of a benchmark
 
 
 def position(id_: str, seed: int) -> float:
@@ -18,6 +22,13 @@ def position(id_: str, seed: int) -> float:
 def held_out(ids: Iterable[str], share: float, seed: int) -> set[str]:
     """The ids that are kept for choosing settings: about `share` of them, and an id always or never under a seed."""
     return {id_ for id_ in ids if position(id_, seed) < share}
+
+
+def part_of(problems: Sequence[Record], part: ProblemPart) -> list[Record]:
+    """The problems of a benchmark to choose settings on, or the rest, whose scores then owe nothing to that choice."""
+    ids = sorted({problem.id for problem in problems}, key=lambda id_: position(id_, 0))
+    choosing = set(ids[:CHOOSING])
+    return [problem for problem in problems if (problem.id in choosing) == (part == "choose")]
 
 
 def balanced(pairs: Sequence[Pair], seed: int) -> list[Pair]:

@@ -2,12 +2,14 @@
 
 from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
 from slam_ray.evaluation.comparison import Comparison, ExtractorComparison, compare_step
+from slam_ray.evaluation.english_loss import EnglishLoss, english_loss_step
 from slam_ray.evaluation.generation import generate_step
 from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
 from slam_ray.evaluation.scoring import score_step
 
 __all__ = [
     "Comparison",
+    "EnglishLoss",
     "ExtractorComparison",
     "ExtractorScores",
     "GenerateResult",
@@ -15,6 +17,7 @@ __all__ = [
     "Response",
     "Scores",
     "compare_step",
+    "english_loss_step",
     "generate_step",
     "read_responses",
     "score_step",

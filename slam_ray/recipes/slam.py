@@ -7,10 +7,10 @@ from typing import Any
 
 from slam_ray.activations import count_step
 from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SourceConfig
-from slam_ray.corpora import pairs_step, problems_step, questions_step, unseen_step
+from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
 from slam_ray.corpora.prompts import prompts_for
-from slam_ray.evaluation import compare_step, generate_step, score_step
+from slam_ray.evaluation import compare_step, english_loss_step, generate_step, score_step
 from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.stages import Done, Stage
@@ -32,6 +32,8 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
         Stage("pairs", lambda done: pairs_step(config, done["questions"], done)),
         *problem_stages(config),
     ]
+    if config.corpora.english is not None:
+        stages.append(Stage("english", lambda done: english_step(config, done)))
     if config.corpora.allow_test_questions:
         return stages
 
@@ -78,6 +80,10 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     def for_each_benchmark(title: str, build: Callable[[str, Done], Step[Any]]) -> None:
         stages.extend(Stage(f"{title} {name}", partial(build, name)) for name in config.corpora.benchmarks)
 
+    if config.corpora.english is not None:
+        stages += [
+            Stage(f"english loss {which}", partial(_english_loss, config, base, which)) for which in (BASE, TUNED)
+        ]
     # Both generations follow one another, so that they can share their engines.
     for which in (BASE, TUNED):
         for_each_benchmark(f"generate {which}", partial(generate, config, base, which))
@@ -118,8 +124,16 @@ def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     )
 
 
+def _model(base: Base, which: str, done: Done) -> ModelRef:
+    return base(done) if which == BASE else replace(base(done), trained=done["train"])
+
+
+def _english_loss(config: RunConfig, base: Base, which: str, done: Done) -> Step[Any]:
+    return english_loss_step(config.model.dtype, done["english"], _model(base, which, done), config.execution)
+
+
 def generate(config: RunConfig, base: Base, which: str, name: str, done: Done) -> Step[Any]:
-    model = base(done) if which == BASE else replace(base(done), trained=done["train"])
+    model = _model(base, which, done)
     problems = done[f"problems {name}"]
     prompts = prompts_for(config.prompts, config.corpora.benchmarks[name])
     return generate_step(config.evaluation, prompts, config.model.dtype, problems, model, config.execution)
@@ -138,4 +152,6 @@ def _report(config: RunConfig, done: Done) -> Step[Any]:
         BenchmarkArtifacts(name, done[f"score {BASE} {name}"], done[f"score {TUNED} {name}"], done[f"compare {name}"])
         for name in config.corpora.benchmarks
     ]
-    return report_step(config, done["select"], done["train"], benchmarks, done)
+    measured = config.corpora.english is not None
+    english = (done[f"english loss {BASE}"], done[f"english loss {TUNED}"]) if measured else None
+    return report_step(config, done["pairs"], done["select"], done["train"], benchmarks, english, done)

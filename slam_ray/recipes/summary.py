@@ -13,6 +13,8 @@ from slam_ray.pipeline.storage import Storage
 from slam_ray.recipes.slam import BASE, TUNED
 from slam_ray.selection.step import ChosenBy
 
+LOSS_BEFORE, LOSS_AFTER = (f"english loss {which}" for which in (BASE, TUNED))
+
 
 class BeforeAfter(BaseModel):
     """A percentage per language, before and after tuning."""
@@ -55,6 +57,7 @@ class Summary(BaseModel):
         accuracy: on the first benchmark.
         pcr: on the first benchmark; null without English.
         benchmarks: the same for each of them.
+        english_loss: before and after, nats a token of `corpora.english`; null without it.
         seconds: title of a step -> how long it took when it was made.
         report: path of the page.
     """
@@ -67,6 +70,7 @@ class Summary(BaseModel):
     accuracy: BeforeAfter
     pcr: BeforeAfter
     benchmarks: dict[str, Benchmark]
+    english_loss: tuple[float, float] | None
     seconds: dict[str, float]
     report: str
 
@@ -104,6 +108,7 @@ def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Sto
         accuracy=first.accuracy,
         pcr=first.pcr,
         benchmarks=benchmarks,
+        english_loss=(done[LOSS_BEFORE].result.loss, done[LOSS_AFTER].result.loss) if LOSS_BEFORE in done else None,
         seconds={title: storage.record(artifact)["seconds"] for title, artifact in done.items()},
         report=str(report),
     )

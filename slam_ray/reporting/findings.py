@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slam_ray.config import ENGLISH
+from slam_ray.corpora import Prepared
+from slam_ray.evaluation import EnglishLoss
 from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
 from slam_ray.evaluation.comparison import AverageChange, Comparison, ExtractorComparison, LanguageChange
 from slam_ray.evaluation.extraction import Extractor
@@ -162,7 +164,9 @@ class Findings:
         limit: a smoke run on the first `limit` questions, pairs and problems.
         selection: which layers handle the input language, and why.
         projections: what of the selected layers was tuned.
+        pairs: what was trained on, and what cleaning left out of it.
         training: what tuning came to.
+        english: the loss on English text before and after, if it was measured.
         losses: one an optimizer step.
         benchmarks: at least one.
         steps: in the order in which they ran.
@@ -175,7 +179,9 @@ class Findings:
     limit: int | None
     selection: SelectResult
     projections: tuple[str, ...]
+    pairs: Prepared
     training: TrainResult
+    english: tuple[EnglishLoss, EnglishLoss] | None
     losses: tuple[StepLoss, ...]
     benchmarks: tuple[Benchmark, ...]
     steps: tuple[StepRecord, ...]

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from slam_ray.config import RunConfig, Section
-from slam_ray.evaluation import Comparison, Scores
+from slam_ray.corpora import Prepared
+from slam_ray.evaluation import Comparison, EnglishLoss, Scores
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.pipeline.storage import Storage
 from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
@@ -51,18 +52,22 @@ class BenchmarkArtifacts:
 
 def report_step(
     run: RunConfig,
+    pairs: Artifact[Prepared],
     selection: Artifact[SelectResult],
     training: Artifact[TrainResult],
     benchmarks: Sequence[BenchmarkArtifacts],
+    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None,
     steps: Mapping[str, Artifact[Any]],
 ) -> Step[ReportResult]:
     """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
 
     Args:
         run: its name, model, limit and trained projections are shown.
+        pairs: what was trained on.
         selection: which layers were tuned.
         training: how.
         benchmarks: the first one is the headline.
+        english: the loss on English text before and after, if it was measured.
         steps: all that the run rests on, title -> artifact, in order; the others are among them.
     """
     # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
@@ -73,7 +78,7 @@ def report_step(
         from slam_ray.reporting.page import report_page
         from slam_ray.reporting.table import accuracy_table
 
-        found = _gather(config, selection, training, benchmarks, steps, Storage.of(run))
+        found = _gather(config, pairs, selection, training, benchmarks, english, steps, Storage.of(run))
         (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
         return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
 
@@ -82,9 +87,11 @@ def report_step(
 
 def _gather(
     config: ReportConfig,
+    pairs: Artifact[Prepared],
     selection: Artifact[SelectResult],
     training: Artifact[TrainResult],
     benchmarks: Sequence[BenchmarkArtifacts],
+    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None,
     steps: Mapping[str, Artifact[Any]],
     storage: Storage,
 ) -> Findings:
@@ -96,7 +103,9 @@ def _gather(
         limit=config.limit,
         selection=selection.result,
         projections=config.projections,
+        pairs=pairs.result,
         training=training.result,
+        english=english and (english[0].result, english[1].result),
         losses=tuple(read_losses(training)),
         benchmarks=tuple(
             Benchmark(item.name, item.before.result, item.after.result, item.comparison.result) for item in benchmarks

@@ -15,6 +15,9 @@ def accuracy_table(findings: Findings) -> str:
         blocks.insert(0, f"SMOKE RUN on the first {findings.limit} questions, pairs and problems: not a result")
     share = 100 * findings.training.trained_share
     blocks.append(f"tuned: {findings.tuned}\ntrained share: {share:.2f} % of the parameters")
+    if findings.english is not None:
+        before, after = findings.english
+        blocks.append(f"English text: loss {before.loss:.3f} before, {after.loss:.3f} after, in nats a token")
     return "\n\n".join(blocks)
 
 

@@ -232,6 +232,30 @@ def test_held_out_problems_leave_questions_and_pairs_in_every_language(tmp_path:
     assert {question.id for question in read_questions(made(questions_step(other), tmp_path))} != counted
 
 
+def test_a_benchmark_has_a_part_to_choose_on_and_a_part_to_report(tmp_path: Path) -> None:
+    file = tmp_path / "many.jsonl"
+    lines(
+        file,
+        [
+            {"id": f"p{n}", "language": code, "question": f"{code} {n}", "answer": n}
+            for n in range(230)
+            for code in ("sw", "en")
+        ],
+    )
+    ids = {}
+    for part in ("choose", "report"):
+        wanted = config(tmp_path, corpora={"benchmarks": {"own": {"path": str(file), "part": part}}})
+        problems = read_problems(made(problems_step(wanted, "own"), tmp_path))
+        ids[part] = {code: {problem.id for problem in problems if problem.language == code} for code in ("sw", "en")}
+        assert ids[part]["sw"] == ids[part]["en"], "a problem is on one side in every language"
+    assert (len(ids["choose"]["sw"]), len(ids["report"]["sw"])) == (200, 30)
+    assert not ids["choose"]["sw"] & ids["report"]["sw"]
+    assert ids["report"]["sw"] != {f"p{n}" for n in range(200, 230)}, "not the last ones"
+    both = config(tmp_path, corpora={"pairs": {"path": str(file), "part": "choose"}})
+    with pytest.raises(InputError, match=r"corpora\.pairs .*: part belongs to benchmarks, not to pairs"):
+        read(opened(both.corpora.pairs, "corpora.pairs", {}), Pair)
+
+
 def test_balancing_cuts_every_language_to_the_smallest_and_keeps_the_same_problems(tmp_path: Path) -> None:
     pairs = [{**pair, "id": str(i)} for pair in PAIRS if pair["id"] == "0" for i in range(30)]
     few = [pair for pair in pairs if pair["language"] != "bn" or int(pair["id"]) % 3 == 0]

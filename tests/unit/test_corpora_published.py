@@ -34,6 +34,12 @@ def test_benchmarks(folder: str, languages: int, lines: int) -> None:
     assert len(corpus(source(folder), Question).records) == len(problems)
 
 
+def test_a_part_of_msvamp_to_choose_on() -> None:
+    choose, report = (corpus(source("msvamp", part=part), Problem).records for part in ("choose", "report"))
+    assert (len(choose), len(report)) == (200 * 10, 800 * 10)
+    assert {problem.id for problem in choose}.isdisjoint({problem.id for problem in report})
+
+
 def test_gsm8k_and_the_benchmark_translated_from_it() -> None:
     train, test = (corpus(source("gsm8k", split=split), Problem) for split in ("train", "test"))
     assert len(train.records) + train.repeated == 7473

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from slam_ray.corpora import Prepared
+from slam_ray.corpora.cleaning import Example, Loss
 from slam_ray.evaluation.accuracy import Mark, score
 from slam_ray.evaluation.comparison import CompareConfig, compare
 from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS
@@ -80,6 +82,19 @@ def findings(**changes: object) -> Findings:
         limit=None,
         selection=selection(),
         projections=("up", "down"),
+        pairs=Prepared(
+            records={"sw": 11_000, "zh": 1_000},
+            left_out=9,
+            losses=[
+                Loss(
+                    rule="lost_numbers",
+                    language="zh",
+                    pairs=9,
+                    examples=[Example(id="7", source="三只猫", english="4")],
+                )
+            ],
+        ),
+        english=None,
         training=TrainResult(
             pairs=11_987, dropped=13, steps=750, trained_share=0.0489, tensors=["up", "down"], final_loss=losses[-1]
         ),

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from slam_ray.evaluation import EnglishLoss
 from slam_ray.evaluation.accuracy import score
 from slam_ray.evaluation.comparison import AverageChange, CompareConfig, Comparison, compare
 from slam_ray.reporting.findings import Benchmark, StepRecord
@@ -181,6 +182,21 @@ def test_page_and_table_say_which_layers_were_not_the_rules(chosen_by: str, said
     other = findings(selection=selection(chosen_by=chosen_by))
     assert f"{said}. The rule alone selects layers 0 and 2." in Page(report_page(other)).text
     assert said in accuracy_table(other)
+
+
+def test_page_and_table_say_what_english_was_forgotten() -> None:
+    losses = EnglishLoss(loss=2.5, tokens=4321, texts=12), EnglishLoss(loss=2.75, tokens=4321, texts=12)
+    forgot = findings(english=losses)
+    text = Page(report_page(forgot)).text
+    assert "(12 texts, 4,321 tokens) the loss was 2.500 nats a token before and is 2.750 after" in text
+    assert "English text: loss 2.500 before, 2.750 after" in accuracy_table(forgot)
+    assert "nats a token before" not in Page(plain_page()).text
+    assert "English text" not in accuracy_table(findings())
+
+
+def test_page_says_what_cleaning_left_out() -> None:
+    assert "<td>zh</td><td>9</td><td>1,000</td>" in plain_page()
+    assert "三只猫 for 4" in Page(plain_page()).text
 
 
 @pytest.mark.parametrize(

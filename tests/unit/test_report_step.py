@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from slam_ray.config import CorporaConfig, ExecutionConfig, ModelConfig, RunConfig, Section
-from slam_ray.evaluation import Comparison, Scores
+from slam_ray.evaluation import Comparison, EnglishLoss, Scores
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.pipeline.storage import Storage
@@ -44,8 +44,11 @@ def steps() -> dict[str, Step[Any]]:
     found, scored = findings(), benchmark()
     losses = "".join(line.model_dump_json() + "\n" for line in found.losses)
     return {
+        "pairs": giving("pairs", "p", found.pairs),
         "select": giving("select", "s", found.selection),
         "train": giving("train", "t", found.training, {"loss.jsonl": losses}),
+        "english loss base": giving("english-loss", "b", EnglishLoss(loss=2.0, tokens=9, texts=1)),
+        "english loss tuned": giving("english-loss", "a", EnglishLoss(loss=2.125, tokens=9, texts=1)),
         "score base": giving("score", "before", scored.before),
         "score tuned": giving("score", "after", scored.after),
         "compare": giving("compare", "c", scored.comparison),
@@ -58,7 +61,8 @@ def report(config: RunConfig, artifacts: dict[str, Artifact[Any]]) -> Step[Repor
     selection: Artifact[SelectResult] = artifacts["select"]
     training: Artifact[TrainResult] = artifacts["train"]
     items = [BenchmarkArtifacts("arithmetic", before, artifacts["score tuned"], comparison)]
-    return report_step(config, selection, training, items, artifacts)
+    english = artifacts["english loss base"], artifacts["english loss tuned"]
+    return report_step(config, artifacts["pairs"], selection, training, items, english, artifacts)
 
 
 def test_report_is_made_from_artifacts_and_found_again(tmp_path: Path) -> None:
@@ -74,6 +78,7 @@ def test_report_is_made_from_artifacts_and_found_again(tmp_path: Path) -> None:
     assert "SLAM on tiny" in text
     assert "Smoke run on the first 7 " in text
     assert "average without English: +" in made.result.table
+    assert "loss 2.000 before, 2.125 after" in made.result.table
     assert [file.name for file in made.file(".").iterdir()] == ["index.html"]
 
 

@@ -30,6 +30,39 @@ def test_it_selects_and_draws(counts: Path, tmp_path: Path) -> None:
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {"activated_share.png", "overlap.png"}
 
 
+def test_groups_add_to_the_stability_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    tokens = rng.integers(90, 110, size=(4, 3))
+    weight = np.minimum(np.arange(6) / 3, 1)[:, None]
+    rate = weight * rng.random((6, 16)) + (1 - weight) * rng.random((3, 6, 16))
+    activated = np.floor(rate * tokens[..., None, None]).astype(np.int64)
+    languages = ["sw", "en", "th"]
+    np.savez(tmp_path / "groups.npz", languages=languages, activated=activated, tokens=tokens)
+    np.savez(tmp_path / "all.npz", languages=languages, activated=activated.sum(0), tokens=tokens.sum(0))
+    found = []
+    for name in ("all", "groups"):
+        assert main([str(tmp_path / f"{name}.npz")]) == 0
+        found.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+    without, grouped = found
+    # Without groups the two other languages are left out, with them also each of the four groups.
+    assert (without.pop("resamples"), grouped.pop("resamples")) == (2, 6)
+    assert [share * 2 == round(share * 2) for share in without["stability"]] == [True] * 6
+    assert len(grouped.pop("stability")) == len(without.pop("stability")) == 6
+    assert without == grouped
+    wanted = {"share", "overlap", "mean_overlap", "k_end", "msd", "theta", "layers"}
+    assert wanted <= grouped.keys()
+
+
+def test_an_empty_k_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    activated = np.array([[[9, 9], [9, 0]], [[9, 9], [0, 9]]])
+    np.savez(tmp_path / "counts.npz", languages=["en", "sw"], activated=activated, tokens=[10, 10])
+    assert main([str(tmp_path / "counts.npz")]) == 2
+    message = capsys.readouterr().err
+    assert "error: no layer is language-specific" in message
+    for option in ("overlap", "neuron_share", "selection.layers"):
+        assert option in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

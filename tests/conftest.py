@@ -1,4 +1,4 @@
-"""What all tests share: one local Ray head for the session, with one thread per worker."""
+"""What all tests share: one thread per process, and one local Ray head for the session."""
 
 import logging
 import os
@@ -15,6 +15,9 @@ SINGLE_THREADED = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# Before torch is imported: the models here are too small to share, and threads that wait for one another on a busy
+# machine take most of a minute for what one does in a second.
+os.environ.update(SINGLE_THREADED)
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +26,6 @@ def ray_cluster() -> Iterator[LocalRay]:
     import ray
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SINGLE_THREADED.items():
-            patch.setenv(name, value)
         root = str(Path(__file__).parent.parent)
         patch.setenv("PYTHONPATH", root, prepend=os.pathsep)
         with local_ray(cpus=4) as head:

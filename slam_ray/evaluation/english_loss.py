@@ -74,11 +74,11 @@ def english_loss(
     from slam_ray.training.loss import negative_log_likelihood
 
     folder = place(model, cache)
-    encoded = load_tokenizer(folder)(list(texts), truncation=True, max_length=TEXT_TOKENS)["input_ids"]
+    encoded = load_tokenizer(folder, model.trusted)(list(texts), truncation=True, max_length=TEXT_TOKENS)["input_ids"]
     examples = [Example(np.array(tokens, np.int32), prompt=1) for tokens in encoded if len(tokens) > 1]
     if not examples:
         return InputError("corpora.english: no text has two tokens")
-    loaded = load_model(folder, dtype).to(device)  # type: ignore[arg-type]
+    loaded = load_model(folder, dtype, model.trusted).to(device)  # type: ignore[arg-type]
     total = 0.0
     with torch.no_grad():
         for row in rows_of_rank(examples, ROW_TOKENS, rank=0, ranks=1):

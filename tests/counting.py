@@ -40,7 +40,7 @@ def run_config(folder: Path, asked: list[Question]) -> RunConfig:
         name="count",
         storage=str(folder / "storage"),
         model=ModelConfig(path=str(folder), dtype="float64"),
-        corpora=CorporaConfig(questions=str(file), pairs="none", benchmarks={}, languages=LANGUAGES),
+        corpora=CorporaConfig(questions=str(file), pairs="none", benchmarks={"none": "none"}, languages=LANGUAGES),
     )
 
 

@@ -17,6 +17,8 @@ from slam_ray.demo.problems import Problem, Split, draw
 DATA = Path(__file__).parent / "data"
 QUESTIONS, PAIRS, DEV, TEST = 500, 12_000, 100, 250
 ANSWERS_IN_TEN = 4  # pairs of answers; the others are of questions
+# What the random draws start from. The first draw of test problems was looked at while an earlier base was made.
+SEEDS: dict[Split, str] = {"train": "slam_ray demo train", "dev": "slam_ray demo dev", "test": "slam_ray demo test 2"}
 Record = dict[str, str | int]
 
 
@@ -43,7 +45,7 @@ def write(directory: Path) -> None:
 
 def distinct(split: Split, count: int) -> list[Problem]:
     """Problems of a split, no two alike in English (train), in structure and numbers (dev and test)."""
-    random_ = random.Random(f"slam_ray demo {split}")
+    random_ = random.Random(SEEDS[split])
     found: dict[str, Problem] = {}
     while len(found) < count:
         problem = draw(random_, split)

@@ -20,7 +20,7 @@ LITTLE_SEEN = ("bn", "th", "sw")
 BETTER_SEEN = ("ja", "zh", "de", "fr", "ru", "es")
 ANSWERS = 0.4  # of the translations; the others are questions
 BETTER_SEEN_WEIGHT = 2.5
-LITTLE_SEEN_TEXT_WEIGHT = 2.5
+LITTLE_SEEN_TEXT_WEIGHT = 1.0
 SUMS_IN_A_DRILL = 10
 
 

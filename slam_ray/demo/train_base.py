@@ -7,7 +7,6 @@ torch, one process; writes DIR/pretrained (before the reasoning mix), DIR/base a
 import argparse
 import copy
 import json
-import math
 import random
 import time
 from collections.abc import Iterator
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
 
 BATCH = 16
 WARM_UP = 100
+EMBEDDING_RATE = 0.4  # of the matrices' learning rate
 POOL = 32  # batches whose examples are sorted by length together, so that there is little padding
 LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with one mixture: warm-up, then cosine to zero."""
+    """A stretch of training with one mixture: warm-up, then linearly to zero; the rate is of the weight matrices."""
 
     name: str
     tokens: int
@@ -43,28 +43,28 @@ class Phase:
 PRETRAINING = (
     Phase(
         "text",
-        tokens=500_000,
-        learning_rate=2e-3,
-        mixture=Mixture(reasoning=0, drills=0.25, text=0.40, english_text=0.10, translation=0.25, foreign_reasoning=0),
+        tokens=700_000,
+        learning_rate=1e-2,
+        mixture=Mixture(reasoning=0, drills=0.15, text=0.50, english_text=0.10, translation=0.25, foreign_reasoning=0),
     ),
 )
 REASONING = (
     Phase(
         "reasoning",
-        tokens=3_200_000,
-        learning_rate=2e-3,
-        mixture=Mixture(reasoning=0.38, drills=0.15, text=0.18, translation=0.16, foreign_reasoning=0.13),
+        tokens=2_200_000,
+        learning_rate=1e-2,
+        mixture=Mixture(reasoning=0.46, drills=0.12, text=0.05, translation=0.22, foreign_reasoning=0.15),
     ),
     Phase(
         "multilingual",
-        tokens=1_600_000,
-        learning_rate=1e-3,
+        tokens=1_100_000,
+        learning_rate=5e-3,
         mixture=Mixture(
-            reasoning=0.32,
-            drills=0.10,
-            text=0.14,
-            translation=0.25,
-            foreign_reasoning=0.19,
+            reasoning=0.38,
+            drills=0.08,
+            text=0.04,
+            translation=0.28,
+            foreign_reasoning=0.22,
             little_seen_translation=0.3,
         ),
     ),
@@ -132,18 +132,20 @@ def train_phase(
 ) -> Iterator[LogLine]:
     """Train on one mixture until its tokens (prompts included, padding not) are used up; yields log lines."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05, fused=True)
+    muon, adam = optimizers(model)
     seen, losses = 0, []
     for step, batch in enumerate(batches(examples(phase.mixture, tokenizer, random_), random_), start=1):
         progress = min(seen / phase.tokens, 1.0)
-        rate = phase.learning_rate * min(1.0, step / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        rate = phase.learning_rate * min(1.0, step / WARM_UP) * (1 - progress)
+        for optimizer, factor in ((muon, 1.0), (adam, EMBEDDING_RATE)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
         loss = target_loss(model, batch, tokenizer.pad_token_id)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in (muon, adam):
+            optimizer.step()
+            optimizer.zero_grad()
         losses.append(loss.item())
         seen += sum(len(example.tokens) for example in batch)
         if step % LOG_EVERY == 0 or seen >= phase.tokens:
@@ -151,6 +153,16 @@ def train_phase(
             losses = []
         if seen >= phase.tokens:
             return
+
+
+def optimizers(model: LlamaForCausalLM) -> tuple[torch.optim.Muon, torch.optim.AdamW]:
+    """Muon for the weight matrices, AdamW for embeddings and norms; the rates are set at each step."""
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        (matrices if weight.ndim == 2 and "embed" not in name else others).append(weight)
+    muon = torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    return muon, torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
 
 def batches(stream: Iterator[Example], random_: random.Random) -> Iterator[list[Example]]:

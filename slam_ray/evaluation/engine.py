@@ -75,7 +75,7 @@ class Completion:
 
 def context_length(model: ModelRef) -> int:
     """Tokens that a prompt and its continuation may have together."""
-    return min(int(model.config["max_position_embeddings"]), MAX_CONTEXT)
+    return min(int(model.config[model.family.positions]), MAX_CONTEXT)
 
 
 class Engine:

@@ -32,12 +32,14 @@ class Family:
             f the activation function.
         projections: by name; an ungated FFN has no "gate".
         outputs_axis: of a projection's weight; 1 for the transposed weights of GPT-2.
+        positions: key of config.json for the most tokens of a text.
     """
 
     layers: str
     activation: str
     projections: Mapping[str, Projection]
     outputs_axis: int = 0
+    positions: str = "max_position_embeddings"
 
     def projection(self, name: str) -> Projection:
         """The projection `name`; InputError if this family has none."""
@@ -81,6 +83,7 @@ _GPT2 = Family(
         "o": Projection("attn.c_proj"),
     },
     outputs_axis=1,
+    positions="n_positions",
 )
 
 FAMILIES: dict[str, Family] = {

@@ -128,7 +128,7 @@ def test_finished_rows_survive_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_prompt_too_long_names_its_problem(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 100}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 100}))
     model = ModelRef(tmp_path, ())
     problems = [Problem("short", "en", "?", 1), Problem("long", "sw", "?", 1)]
     check_lengths(problems, [10, 36], 64, model)

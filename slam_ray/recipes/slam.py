@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from slam_ray.activations import count_step
-from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SourceConfig
+from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SourceConfig, Sources
 from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
 from slam_ray.corpora.prompts import prompts_for
@@ -43,13 +43,16 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
     return [*stages, Stage("unseen", unseen)]
 
 
-def fetch_stages(corpora: CorporaConfig) -> list[Stage]:
-    """A stage for each source on the Hub."""
+def fetch_stages(corpora: CorporaConfig, problems: Sources | None = None) -> list[Stage]:
+    """A stage for each source on the Hub; `problems` are those of `search.problems`."""
 
     def fetch(key: str, source: SourceConfig, done: Done) -> Step[Any]:
         return fetch_corpus_step(key, source)
 
-    sources = hub_sources(corpora)
+    keys = {"corpora.questions": corpora.questions, "corpora.pairs": corpora.pairs}
+    keys |= {"corpora.english": corpora.english, "search.problems": problems}
+    keys |= {f"corpora.benchmarks.{name}": each for name, each in corpora.benchmarks.items()}
+    sources = hub_sources(keys)
     return [Stage(title, partial(fetch, *found), fetches=True) for title, found in sources.items()]
 
 
@@ -72,7 +75,7 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     stages = [
         *corpora_stages(config),
         *fetching,
-        Stage("count", partial(_count, config, base)),
+        count_stage(config, base),
         Stage("select", lambda done: select_step(config.selection, done["count"])),
         Stage("train", partial(_train, config, base)),
     ]
@@ -104,17 +107,22 @@ def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     return [], lambda done: local
 
 
-def _count(config: RunConfig, base: Base, done: Done) -> Step[Any]:
-    questions = done["questions"]
-    return count_step(
-        config.activations,
-        prompts_for(config.prompts, config.corpora.questions),
-        config.model.dtype,
-        questions,
-        base(done),
-        questions.result.languages,
-        config.execution,
-    )
+def count_stage(config: RunConfig, base: Base) -> Stage:
+    """The activation count, which every selection reads."""
+
+    def count(done: Done) -> Step[Any]:
+        questions = done["questions"]
+        return count_step(
+            config.activations,
+            prompts_for(config.prompts, config.corpora.questions),
+            config.model.dtype,
+            questions,
+            base(done),
+            questions.result.languages,
+            config.execution,
+        )
+
+    return Stage("count", count)
 
 
 def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:

@@ -82,7 +82,7 @@ def train_step(
         )
         return _fit(job, workers, attempt.scratch)
 
-    return Step("train", 1, identity, {"pairs": pairs, "model": model}, TrainResult, run, workers="training")
+    return Step("train", 2, identity, {"pairs": pairs, "model": model}, TrainResult, run, workers="training")
 
 
 def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ray.train
@@ -49,8 +49,7 @@ def _train(job: TrainJob) -> TrainResult:
     progress = trainer.run()
     weights = master_weights(trainer.parameters)
     if trainer.rank == 0:
-        dtypes = stored_dtypes(folder, list(weights))
-        save_file({name: weight.to(dtypes[name]) for name, weight in weights.items()}, job.output / TRAINED_FILE)
+        save_file(as_stored(folder, weights, job.dtype), job.output / TRAINED_FILE)
         lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
         (job.output / LOSS_FILE).write_text(lines)
     return TrainResult(
@@ -149,11 +148,17 @@ class Trainer:
             ray.train.report({"step": self._progress.step}, checkpoint=checkpoint)
 
 
-def stored_dtypes(folder: Path, names: Sequence[str]) -> dict[str, torch.dtype]:
-    """The precision in which a checkpoint's files hold these tensors."""
-    dtypes = {}
+def as_stored(folder: Path, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
+    """Float32 weights in the precision in which a checkpoint's files hold them.
+
+    What training in `dtype` did not move keeps the file's own number to the bit, as the frozen parts of a fused weight
+    must: loading it in `dtype` may have rounded it.
+    """
+    stored = {}
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as stream:
-            for name in set(names).intersection(stream.keys()):
-                dtypes[name] = stream.get_slice(name)[:0].dtype
-    return dtypes
+            for name in weights.keys() & set(stream.keys()):
+                before = stream.get_tensor(name)
+                unmoved = weights[name] == before.to(getattr(torch, dtype)).float()
+                stored[name] = torch.where(unmoved, before, weights[name].to(before.dtype))
+    return stored

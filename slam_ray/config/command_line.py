@@ -1,4 +1,4 @@
-"""The command line of a job: a preset or YAML file, dotted overrides, and switches of the job itself."""
+"""The command line of a job: a preset or YAML file, dotted overrides, and options of the job itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 from slam_ray.config.errors import InputError, nearest
 from slam_ray.config.load import known_keys, presets
 
+DRY_RUN = {"dry-run": "say which steps are done or to do; exit code 0 if all are done, 3 if not"}
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 # Keys inside a source; the configuration says which there are.
 SOURCES = ("corpora.questions.", "corpora.pairs.", "corpora.benchmarks.")
@@ -22,51 +23,49 @@ class Command:
         source: preset or YAML file, or whatever else the job is about.
         options: those of the job's options that were given.
         overrides: dotted key -> text.
-        switches: those of the job's switches that were given.
+        dry_run: only say what would be done.
     """
 
     source: str
     options: Mapping[str, str]
     overrides: Mapping[str, str]
-    switches: frozenset[str]
+    dry_run: bool
 
 
 def parse_command(
     argv: Sequence[str],
     prog: str,
     about: str,
-    switches: Mapping[str, str],
     options: Mapping[str, str] = NO_OPTIONS,
     source: str = "PRESET|FILE.yaml",
 ) -> Command:
-    """Read `SOURCE [--switch] [--option VALUE] [--dotted.key VALUE] ...`.
+    """Read `SOURCE [--dry-run] [--option VALUE] [--dotted.key VALUE] ...`.
 
     Args:
         argv: arguments after the program's name; `--help` prints the help and exits.
         prog: the program, for messages.
         about: what the job does.
-        switches: name -> help of each switch of the job.
-        options: the same of its options that have a value.
+        options: name -> help of each option of the job.
         source: what the one word without dashes is.
 
     Raises:
         InputError: no source, a stray word, an override without a value.
     """
     if {"-h", "--help"} & set(argv):
-        print(_help(f"usage: {prog} {source} [options]", about, {**switches, **options}))
+        print(_help(f"usage: {prog} {source} [options]", about, {**DRY_RUN, **options}))
         raise SystemExit(0)
     keys = [key for key, _ in known_keys()]
-    sources, values, given = [], {}, set()
+    sources, values, dry_run = [], {}, False
     words = list(argv)
     while words:
         word = words.pop(0)
         key, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--"):
             sources.append(word)
-        elif key in switches and not equals:
-            given.add(key)
+        elif key in DRY_RUN and not equals:
+            dry_run = True
         elif key not in keys and key not in options and not key.startswith(SOURCES):
-            raise InputError(f"unknown option --{key}: {nearest(key, [*keys, *switches, *options])}")
+            raise InputError(f"unknown option --{key}: {nearest(key, [*keys, *DRY_RUN, *options])}")
         elif equals:
             values[key] = value
         elif words and not words[0].startswith("--"):
@@ -76,7 +75,7 @@ def parse_command(
     if len(sources) != 1:
         raise InputError(f"give one {source}; got {' '.join(sources) or 'none'} (presets: {', '.join(presets())})")
     asked = {key: values.pop(key) for key in options if key in values}
-    return Command(sources[0], asked, values, frozenset(given))
+    return Command(sources[0], asked, values, dry_run)
 
 
 def _help(usage: str, about: str, own: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder, `<storage>/runs/<name>/`: what was asked for, which artifacts answer it, scores, summary, report.
+"""A run: its stages, and its folder `<storage>/runs/<name>/` with what was asked for, links to artifacts, and summary.
 
 The folder holds no result of its own, so it can be written again from the artifacts at any time; but a finished run
 never comes to name other artifacts than it did.
@@ -6,6 +6,8 @@ never comes to name other artifacts than it did.
 
 import json
 import shutil
+import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,45 +15,46 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from slam_ray.config import InputError, RunConfig
-from slam_ray.pipeline.stages import Planned
+from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.stages import Stage, describe, plan, run, try_out
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 
 SUMMARY, SCORES, ARTIFACTS, CONFIG = "summary.json", "scores.json", "artifacts.json", "config.yaml"
 
 
-class RunDirectory:
-    """The folder of the run that `config` names."""
+class Run:
+    """The run that `config` names.
 
-    def __init__(self, config: RunConfig, storage: Storage) -> None:
-        self._config = config
-        self.path = storage.root / "runs" / config.name
+    Raises:
+        InputError: a finished run of this name is not what these stages lead to; a stage cannot be built.
+    """
+
+    def __init__(self, config: RunConfig, stages: Sequence[Stage]) -> None:
+        self.storage = Storage.of(config)
+        self.path = self.storage.root / "runs" / config.name
+        self._config, self._stages = config, stages
+        self._planned = plan(stages, self.storage)
         self._artifacts: dict[str, str] = {}
-
-    def check(self, planned: Sequence[Planned]) -> None:
-        """Raise InputError if this name is taken by a finished run that a plan of this one does not lead to."""
-        if not (self.path / SUMMARY).exists():
-            return
-        before = json.loads((self.path / ARTIFACTS).read_text())
-        for stage in planned:
-            if stage.fingerprint and before.get(stage.title) != f"{stage.step}/{stage.fingerprint}":
-                raise InputError(
-                    f"run {self._config.name!r} in {self.path} is finished and differs in {stage.title!r}"
-                    f" ({stage.reason or 'its input files'}); give this one another name with --name"
-                )
-
-    def start(self) -> None:
-        """Write the resolved configuration; a finished run keeps its links, so that a kill leaves none of them out."""
-        self.path.mkdir(parents=True, exist_ok=True)
         if (self.path / SUMMARY).exists():
+            # A finished run keeps its links while it is gone through again, so that a kill leaves none of them out.
             self._artifacts = json.loads((self.path / ARTIFACTS).read_text())
-        (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
+            self._check()
 
-    def add(self, title: str, artifact: Artifact[Any]) -> None:
-        """Link an artifact as soon as it stands."""
-        self._artifacts[title] = f"{artifact.step}/{artifact.fingerprint}"
-        _write(self.path / ARTIFACTS, self._artifacts)
+    def dry_run(self, texts: Sequence[Stage]) -> int:
+        """Say which stages are done or to do, meet the errors of `texts` (see `try_out`); the exit code."""
+        try_out(texts, self.storage)
+        print(describe(self._planned))
+        return ALL_DONE if all(stage.state == "done" for stage in self._planned) else TO_DO
+
+    def carry_out(self) -> dict[str, Artifact[Any]]:
+        """Make what is not made yet; the artifacts by title, each linked in the folder as soon as it stands."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
+        with Context(self._config.execution) as context:
+            return run(self._stages, self.storage, context, self._link)
 
     def keep(self, file: Path) -> Path:
         """Put a copy of an artifact's file into the folder; returns its place there."""
@@ -62,6 +65,18 @@ class RunDirectory:
         _write(self.path / SCORES, scores)
         _write(self.path / SUMMARY, summary.model_dump(mode="json"))
         return self.path / SCORES
+
+    def _link(self, title: str, artifact: Artifact[Any]) -> None:
+        self._artifacts[title] = f"{artifact.step}/{artifact.fingerprint}"
+        _write(self.path / ARTIFACTS, self._artifacts)
+
+    def _check(self) -> None:
+        for stage in self._planned:
+            if stage.fingerprint and self._artifacts.get(stage.title) != f"{stage.step}/{stage.fingerprint}":
+                raise InputError(
+                    f"run {self._config.name!r} in {self.path} is finished and differs in {stage.title!r}"
+                    f" ({stage.reason or 'its input files'}); give this one another name with --name"
+                )
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:

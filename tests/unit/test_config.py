@@ -21,7 +21,6 @@ MINIMAL = {
         "benchmarks": {"own": "/data/b.jsonl"},
     },
 }
-SWITCHES = {"dry-run": "say what would be done"}
 
 
 def written(tmp_path: Path, **changes: object) -> str:
@@ -128,7 +127,7 @@ def test_unknown_preset_names_the_nearest() -> None:
 )
 def test_a_wrong_command_line_is_named(argv: list[str], part: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_command(argv, "run_slam.py", "", SWITCHES)
+        parse_command(argv, "run_slam.py", "")
     assert part in str(caught.value)
 
 
@@ -140,15 +139,15 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
         "--dry-run",
         "--training.learning_rate=1e-3",
     ]
-    command = parse_command(argv, "run_slam.py", "", SWITCHES)
+    command = parse_command(argv, "run_slam.py", "")
     assert command.source == "demo"
     assert command.overrides == {
         "training.epochs": "2",
         "training.learning_rate": "1e-3",
     }
-    assert command.switches == {"dry-run"}
+    assert command.dry_run
     with pytest.raises(SystemExit):
-        parse_command(["--help"], "run_slam.py", "Runs.", SWITCHES)
+        parse_command(["--help"], "run_slam.py", "Runs.")
     shown = capsys.readouterr().out
     assert all(f"--{key}" in shown for key, _ in known_keys())
 

@@ -2,20 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from slam_ray.config import ExecutionConfig, InputError, RunConfig
+from slam_ray.config import ALL_DONE, TO_DO, ExecutionConfig, InputError, RunConfig
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.resources import Workers, shortfall
-from slam_ray.pipeline.runs import RunDirectory
-from slam_ray.pipeline.stages import Stage, plan, run
+from slam_ray.pipeline.runs import Run
+from slam_ray.pipeline.stages import Done, Stage, plan, run
 from slam_ray.pipeline.step import Artifact, Attempt, NotMade, Step, fingerprint
 from slam_ray.pipeline.storage import Storage
 
@@ -162,23 +164,30 @@ def test_shortfall_names_what_is_missing() -> None:
     assert "--execution.training_workers 1" in (shortfall(workers, [{"CPU": 8}]) or "")
 
 
-def test_a_finished_run_keeps_its_name(tmp_path: Path, context: Context) -> None:
+def test_a_finished_run_keeps_its_name_and_its_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpora = {"questions": "q", "pairs": "p", "benchmarks": {"b": "b"}}
     config = RunConfig(name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora)
-    storage = Storage(tmp_path)
-    directory = RunDirectory(config, storage)
-    directory.check(plan(stages(2, []), storage))
-    directory.start()
-    done = run(stages(2, []), storage, context, directory.add)
-    directory.check(plan(stages(5, []), storage))  # not finished: free to change
-    assert directory.keep(done["two"].file("value.txt")).read_text() == "6"
-    directory.finish({"own": 2}, Product(value=1))
-    directory.check(plan(stages(2, []), storage))
+    finished = Run(config, stages(2, []))
+    assert finished.dry_run([]) == TO_DO
+    done = finished.carry_out()
+    Run(config, stages(5, []))  # not finished: free to change
+    assert finished.keep(done["two"].file("value.txt")).read_text() == "6"
+    finished.finish({"own": 2}, Product(value=1))
     with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
-        directory.check(plan(stages(5, []), storage))
-    again = RunDirectory(config, storage)
-    again.start()
-    again.add("one", done["one"])  # and killed here
-    directory.check(plan(stages(2, []), storage))
-    assert json.loads((directory.path / "summary.json").read_text()) == {"value": 1}
-    assert json.loads((directory.path / "scores.json").read_text()) == {"own": 2}
+        Run(config, stages(5, []))
+    again = Run(config, stages(2, []))
+    assert again.dry_run([]) == ALL_DONE
+    assert capsys.readouterr().out.split("\n")[-2].split() == ["three", "done"]
+
+    def killed(done: Done) -> Step[Product]:
+        def die(attempt: Attempt) -> Product:
+            raise KeyboardInterrupt
+
+        return replace(product(done["one"], 2), run=die)
+
+    shutil.rmtree(tmp_path / "artifacts" / "product" / done["two"].fingerprint)
+    with pytest.raises(KeyboardInterrupt):
+        Run(config, [stages(2, [])[0], Stage("two", killed)]).carry_out()
+    assert json.loads((finished.path / "artifacts.json").read_text()).keys() == {"one", "two", "three"}
+    assert json.loads((finished.path / "summary.json").read_text()) == {"value": 1}
+    assert json.loads((finished.path / "scores.json").read_text()) == {"own": 2}

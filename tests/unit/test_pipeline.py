@@ -88,6 +88,33 @@ def test_plan_says_what_is_done_to_do_and_why(tmp_path: Path, context: Context) 
     assert changed[1].reason == "config.factor: 2 -> 5"
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "seen_when_planned"),
+    [
+        ("value.txt", b"", True),
+        ("value.txt", b"7", False),
+        ("value.txt", None, True),
+        ("../../record.json", b"{", True),
+    ],
+    ids=["truncated", "altered", "gone", "record"],
+)
+def test_what_was_altered_is_kept_aside_and_made_again(
+    file: str, content: bytes | None, seen_when_planned: bool, tmp_path: Path, context: Context
+) -> None:
+    storage, calls = Storage(tmp_path), list[int]()
+    done = run(stages(2, calls), storage, context)
+    (damaged := done["two"].file(file)).unlink()
+    if content is not None:
+        damaged.write_bytes(content)
+    assert [stage.state for stage in plan(stages(2, []), storage)][1] == ("to do" if seen_when_planned else "done")
+    again = run(stages(2, calls), storage, context)
+    assert calls == [2, 6, 2], "the step after it stands"
+    assert again["two"].file("value.txt").read_text() == "6"
+    (aside,) = (tmp_path / "artifacts" / "product").glob("*.damaged-*")
+    kept = aside / damaged.relative_to(tmp_path / "artifacts" / "product" / done["two"].fingerprint)
+    assert (kept.read_bytes() if kept.exists() else None) == content
+
+
 def test_the_first_commit_stands(tmp_path: Path, context: Context) -> None:
     storage = Storage(tmp_path)
 

@@ -9,6 +9,8 @@ BIN := .venv/bin
 UV := .venv/bootstrap/bin/uv
 STAMP := .venv/installed
 
+# Bytecode is compiled once, here: where Python is told not to write any (PYTHONDONTWRITEBYTECODE, usual in containers),
+# every one of the run's processes would compile torch, transformers and vLLM anew, at twice the time of importing them.
 # Without a GPU torch comes as its CPU build: from PIP_FIND_LINKS where that is set, else from PyTorch's own index.
 ifneq ($(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep GPU),)
 EXTRA := gpu
@@ -43,7 +45,7 @@ venv: $(STAMP)
 $(STAMP): pyproject.toml $(CONSTRAINTS) | $(UV)
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python .venv/bootstrap/bin/python .venv
 	@echo "setting up .venv with the extras $(EXTRA) and dev: 3 to 4 GB, about two minutes on a fast line"
-	@$(UV) pip install --quiet --python $(BIN)/python -c $(CONSTRAINTS) -b $(CONSTRAINTS) $(TORCH) -e '.[$(EXTRA),dev]'
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c $(CONSTRAINTS) -b $(CONSTRAINTS) $(TORCH) -e '.[$(EXTRA),dev]'
 	@touch $@
 
 $(UV):

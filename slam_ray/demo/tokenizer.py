@@ -9,6 +9,7 @@ import json
 import random
 import re
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING
 
 from slam_ray.config import ENGLISH, PromptsConfig
@@ -26,6 +27,7 @@ PROBLEMS = 2000
 RARE = 3  # a word seen less often than this in PROBLEMS is spelled
 
 
+@cache
 def build_tokenizer() -> "PreTrainedTokenizerFast":
     """Make the tokenizer from fixed random training problems; it adds one BOS in front of every text."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers

@@ -33,6 +33,7 @@ def test_training_is_reproducible_from_its_seed(tmp_path: Path, one_thread: None
     log = [json.loads(line) for line in (tmp_path / "a" / "training_log.jsonl").read_text().splitlines()]
     assert log[-1]["tokens"] >= TINY.tokens
     assert log[-1]["loss"] < 8
+    assert (tmp_path / "a/base/tokenizer.json").read_bytes() == (MODELS / "base/tokenizer.json").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["base", "pretrained"])

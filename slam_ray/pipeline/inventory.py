@@ -63,7 +63,7 @@ def inventory(root: Path) -> list[Kept]:
 
 
 def _all_kept(folder: Path, runs: dict[str, list[str]]) -> Iterator[Kept]:
-    for home in folder.glob("*/*"):
+    for home in folder.glob("*/*/"):
         files = [file.stat() for file in home.rglob("*") if file.is_file()]
         size, touched = sum(file.st_size for file in files), max((file.st_mtime for file in files), default=0.0)
         names = tuple(dict.fromkeys(runs.get(f"{home.parent.name}/{home.name}", [])))
@@ -107,4 +107,5 @@ def collect(kept: list[Kept], days: float) -> list[Kept]:
 
 def remove(artifact: Kept) -> None:
     """Remove its folder; first aside, so that a kill leaves no half of an artifact."""
+    artifact.home.with_name(f"{artifact.home.name}.lock").unlink(missing_ok=True)
     shutil.rmtree(artifact.home.rename(artifact.home.with_name(f"{artifact.home.name}{ASIDE}{secrets.token_hex(3)}")))

@@ -16,6 +16,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import FileLock, Timeout
+
 from slam_ray.config import RunConfig
 from slam_ray.pipeline.content import sha256
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
@@ -49,12 +51,28 @@ class Storage:
     def make(self, step: Step[R], context: Context) -> Artifact[R]:
         """Run `step` in a new attempt and commit it; returns the artifact that stands then.
 
-        A damaged one is kept aside first, beside the place of its artifact.
+        Another run that is at the same step is waited for. A damaged artifact is kept aside, beside its old place.
         """
         home = self._home(step)
-        if (home / RECORD).exists() and (damaged := damage(home, read_record(home), thorough=True)):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        # Spares double work, and two attempts in one scratch folder; where it does not hold, the first commit stands.
+        lock = FileLock(f"{home}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            print(f"  {step.name}: another run is at work on it; waiting for that", flush=True)
+            lock.acquire()
+        try:
+            made = self.find(step, thorough=True)
+            return self._attempt(step, context) if made.directory is None else made
+        finally:
+            lock.release()
+
+    def _attempt(self, step: Step[R], context: Context) -> Artifact[R]:
+        home = self._home(step)
+        if (home / RECORD).exists():
             aside = home.rename(home.with_name(f"{home.name}{ASIDE}{secrets.token_hex(3)}"))
-            print(f"  {damaged}; kept aside in {aside}", flush=True)
+            print(f"  {damage(aside, read_record(aside), thorough=True)}; kept aside in {aside}", flush=True)
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         attempt = Attempt(home / "attempts" / name, home / "scratch", context)
         attempt.directory.mkdir(parents=True)

@@ -36,7 +36,7 @@ def storage(tmp_path: Path) -> Path:
 
 
 def names(folder: Path) -> set[str]:
-    return {f"{home.parent.name}/{home.name}" for home in folder.glob("artifacts/*/*")}
+    return {f"{home.parent.name}/{home.name}" for home in folder.glob("artifacts/*/*/")}
 
 
 def age(folder: Path, days: float) -> None:
@@ -59,6 +59,7 @@ def test_gc_removes_what_no_run_names(storage: Path, capsys: pytest.CaptureFixtu
     )
     kept = {f"{a.step}/{a.fingerprint}" for a in Run(config, stages(2, [])).carry_out().values()}
     assert names(storage) == kept
+    assert len(list(storage.glob("artifacts/*/*.lock"))) == len(kept)
     assert "4 of 7 artifacts" in capsys.readouterr().out
 
 

@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def test_the_first_commit_stands(tmp_path: Path, context: Context) -> None:
     storage = Storage(tmp_path)
 
     def overtaken(attempt: Attempt) -> Product:
+        # As on a storage whose locks do not hold.
+        (tmp_path / "artifacts" / "constant" / f"{constant(3).fingerprint}.lock").unlink()
         storage.make(constant(3), context)
         return Product(value=4)
 
@@ -149,16 +152,59 @@ Storage(Path({str(tmp_path)!r})).make(counting_up(dies=True), Context(ExecutionC
     assert not (artifact.directory.parents[1] / "scratch").exists()
 
 
-def counting_up(dies: bool = False) -> Step[Product]:
+def counting_up(dies: bool = False, waits_for: Path | None = None) -> Step[Product]:
     def work(attempt: Attempt) -> Product:
         state = attempt.scratch / "state"
         value = int(state.read_text()) + 1 if state.exists() else 1
         state.write_text(str(value))
         if dies:
             os.kill(os.getpid(), signal.SIGKILL)
+        if waits_for is not None:
+            wait_until(waits_for.exists)
         return Product(value=value)
 
     return Step("counting-up", 1, Times(factor=0), {}, Product, work)
+
+
+def test_two_runs_at_once_make_a_step_once(tmp_path: Path, context: Context) -> None:
+    """The second waits for the first, also for one that is killed; then it goes on from what that one left."""
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.storage import Storage
+from slam_ray.config import ExecutionConfig
+from tests.unit.test_pipeline import counting_up
+step = counting_up(waits_for=Path({str(tmp_path / "go")!r}))
+Storage(Path({str(tmp_path)!r})).make(step, Context(ExecutionConfig()))
+"""
+
+    def started() -> "subprocess.Popen[str]":
+        return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+    state = tmp_path / "artifacts" / "counting-up" / counting_up().fingerprint / "scratch" / "state"
+    first = started()
+    wait_until(state.exists)
+    second, third = started(), started()
+    for waiting in (second, third):
+        assert waiting.stdout is not None
+        assert "another run is at work on it" in waiting.stdout.readline()
+    first.kill()
+    wait_until(lambda: state.read_text() == "2")
+    (tmp_path / "go").touch()
+    assert [second.wait(), third.wait()] == [0, 0]
+    artifact = Storage(tmp_path).find(counting_up())
+    assert artifact.result.value == 2
+    assert artifact.directory is not None
+    assert len(list(artifact.directory.parent.iterdir())) == 2, "the killed attempt, and one for both that waited"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
 
 
 def test_a_failing_step_commits_nothing(tmp_path: Path, context: Context) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def reference_counts(
     groups: int,
     counted: str = "question-in-prompt",
     which: str = "mean",
+    answers: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Activated [groups, languages, layers, neurons] and tokens [groups, languages] of a model with one token a byte.
 
@@ -72,11 +74,12 @@ def reference_counts(
         for place, projection in enumerate(projections)
     ]
     for question in asked:
-        parts = [part.encode() for part in (before, question.question, after)]
+        answer = (answers or {}).get((question.language, question.id), "")
+        parts = [part.encode() for part in (before, question.question, after + answer)]
         text = b"".join(parts)
         # After BOS.
         start, end = 1 + len(parts[0]), 1 + len(parts[0]) + len(parts[1])
-        if counted == "prompt":
+        if counted in ("prompt", "answer"):
             start, end = 1, 1 + len(text)
         if which == "last":
             start = end - 1

@@ -5,21 +5,31 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from slam_ray.activations.counts import COUNTS_FILE, write_counts
-from slam_ray.activations.plan import Unit, chosen_ids, counted_prompts, encode, plan_hash, plan_units
+from slam_ray.activations.plan import (
+    Answers,
+    ByQuestion,
+    Unit,
+    chosen_ids,
+    counted_prompts,
+    encode,
+    plan_hash,
+    plan_units,
+)
 from slam_ray.activations.rows import GroupSums, Row, keep_row, kept_rows
-from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig, Section
+from slam_ray.config import CountedConfig, ExecutionConfig, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
+from slam_ray.corpora.artifacts import CORPUS_FILE, write
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import ModelRef, check_chat
 from slam_ray.pipeline.progress import Progress
 from slam_ray.pipeline.resources import Workers
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
 
 
 class CountConfig(Section):
     """What decides the counts besides model and questions; the dtype and the token budget decide the rounding."""
 
-    activations: ActivationsConfig
+    activations: CountedConfig
     prompt: str
     chat: bool
     thinking: bool
@@ -38,19 +48,44 @@ class CountResult(BaseModel):
     neurons: int
 
 
+class SampleConfig(Section):
+    """How many questions are counted."""
+
+    questions: int
+
+
+def sample_step(activations: CountedConfig, questions: Artifact[Prepared]) -> Step[Prepared]:
+    """The questions that are counted, as a corpus of their own for the model to answer."""
+
+    def run(attempt: Attempt) -> Prepared:
+        asked = read_questions(questions)
+        chosen = set(chosen_ids((question.id for question in asked), activations.questions))
+        kept = [question for question in asked if question.id in chosen]
+        write(attempt.directory / CORPUS_FILE, Question, kept)
+        records = dict.fromkeys(questions.result.languages, len(chosen))
+        return Prepared(records=records, left_out=len(asked) - len(kept))
+
+    config = SampleConfig(questions=activations.questions)
+    return Step("sample", 1, config, {"questions": questions}, Prepared, run)
+
+
 def count_step(
-    activations: ActivationsConfig,
+    activations: CountedConfig,
     prompts: PromptsConfig,
     dtype: str,
     questions: Artifact[Prepared],
     model: ModelRef,
     languages: Sequence[str],
     execution: ExecutionConfig,
+    answers: Answers | None = None,
 ) -> Step[CountResult]:
     """Count the activated neurons of `model` over the tokens of parallel questions (Eq. 2-3).
 
     By default each question stands inside the reasoning prompt and only its own tokens are counted. The artifact's
     file is `counts.npz` (see `Counts`); finished units survive a killed attempt.
+
+    Args:
+        answers: of `model` to the questions of `sample_step`, where `activations.text` is "answer".
 
     Raises:
         InputError: (here) the model has no chat template that it is to be asked in.
@@ -58,7 +93,7 @@ def count_step(
     prompts = counted_prompts(activations, prompts)
     check_chat(prompts, model)
     config = CountConfig(
-        activations=activations,
+        activations=CountedConfig.model_validate(activations.model_dump(include=set(CountedConfig.model_fields))),
         prompt=prompts.reasoning,
         chat=prompts.chat,
         thinking=prompts.thinking,
@@ -67,7 +102,8 @@ def count_step(
     )
 
     def run(attempt: Attempt) -> CountResult:
-        units = plan(activations, prompts, read_questions(questions), model, languages)
+        read = answers.read() if answers else None
+        units = plan(activations, prompts, read_questions(questions), model, languages, read)
         workers = attempt.context.workers("counting")
         device = "cuda" if workers.gpus else "cpu"
         kept = attempt.scratch / plan_hash(units, device)
@@ -94,22 +130,26 @@ def count_step(
             neurons=neurons,
         )
 
-    return Step("count", 1, config, {"questions": questions, "model": model}, CountResult, run, workers="counting")
+    inputs: dict[str, HasFingerprint] = {"questions": questions, "model": model}
+    if answers is not None:
+        inputs["answers"] = answers.artifact
+    return Step("count", 1, config, inputs, CountResult, run, workers="counting")
 
 
 def plan(
-    activations: ActivationsConfig,
+    activations: CountedConfig,
     prompts: PromptsConfig,
     questions: Sequence[Question],
     model: ModelRef,
     languages: Sequence[str],
+    answers: ByQuestion | None = None,
 ) -> list[Unit]:
     """The units of work for parallel questions, in the tokens of the model; no group is empty."""
     asked = [question for question in questions if question.language in languages]
     ids = chosen_ids((question.id for question in asked), activations.questions)
     chosen = [question for question in asked if question.id in set(ids)]
     assert len(chosen) == len(ids) * len(languages) > 0, "every question is there once in every language"
-    encoded = encode(chosen, activations, prompts, load_tokenizer(model.base, model.trusted))
+    encoded = encode(chosen, activations, prompts, load_tokenizer(model.base, model.trusted), answers)
     return plan_units(encoded, ids, min(activations.groups, len(ids)), activations.token_budget)
 
 

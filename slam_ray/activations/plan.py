@@ -4,23 +4,33 @@ Given the plan, the counts depend neither on the number of actors nor on the ord
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slam_ray.config import ActivationsConfig, InputError, PromptsConfig
+from slam_ray.config import CountedConfig, InputError, PromptsConfig
 from slam_ray.corpora.prompts import SLOT, ask
 from slam_ray.corpora.records import Question
+from slam_ray.pipeline.step import HasFingerprint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PASSES_PER_UNIT = 16
+ByQuestion = Mapping[tuple[str, str], str]  # (language, id) -> text
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's own answers, to be counted behind the questions: the artifact that holds them, and its reader."""
+
+    artifact: HasFingerprint
+    read: Callable[[], ByQuestion]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A question inside its prompt or alone, as tokens.
+    """A question inside its prompt or alone, or with an answer behind, as tokens.
 
     Attributes:
         id: the question's id.
@@ -61,7 +71,7 @@ def chosen_ids(ids: Iterable[str], questions: int) -> list[str]:
     return sorted(set(ids), key=lambda id_: hashlib.sha256(id_.encode()).digest())[:questions]
 
 
-def counted_prompts(activations: ActivationsConfig, prompts: PromptsConfig) -> PromptsConfig:
+def counted_prompts(activations: CountedConfig, prompts: PromptsConfig) -> PromptsConfig:
     """The prompts that a counted question stands in: none, if it is counted alone."""
     if activations.text != "question":
         return prompts
@@ -70,11 +80,15 @@ def counted_prompts(activations: ActivationsConfig, prompts: PromptsConfig) -> P
 
 def encode(
     questions: Sequence[Question],
-    activations: ActivationsConfig,
+    activations: CountedConfig,
     prompts: PromptsConfig,
     tokenizer: "PreTrainedTokenizerBase",
+    answers: ByQuestion | None = None,
 ) -> list[Encoded]:
     """Tokens of each question in its reasoning prompt (Table 8) or alone, and which of them are counted.
+
+    Args:
+        answers: to every question, where they are counted.
 
     Raises:
         InputError: a question is empty.
@@ -84,13 +98,18 @@ def encode(
     for question, asked in zip(questions, ask(prompts, [each.question for each in questions], tokenizer), strict=True):
         if asked.start == asked.end:
             raise InputError(f"question {question.id} in {question.language} has no tokens of its own")
-        start, end = asked.start, asked.end
-        if activations.text == "prompt":
+        start, end, tokens = asked.start, asked.end, asked.tokens
+        if activations.text == "answer":
+            assert answers is not None
+            # On its own, as it was generated: its first token begins where the prompt's last one ends.
+            answer = answers[question.language, question.id]
+            tokens += tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
+        if activations.text in ("prompt", "answer"):
             # The beginning of sequence is no text, and the same in every language.
-            start, end = int(asked.tokens[0] == tokenizer.bos_token_id), len(asked.tokens)
+            start, end = int(tokens[0] == tokenizer.bos_token_id), len(tokens)
         if activations.tokens == "last":
             start = end - 1
-        encoded.append(Encoded(question.id, question.language, asked.tokens, start, end))
+        encoded.append(Encoded(question.id, question.language, tokens, start, end))
     return encoded
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt
 ENGLISH = "en"
 Dtype = Literal["float64", "float32", "bfloat16"]
 Overlap = Literal["jaccard", "coverage", "english"]
-CountedText = Literal["question-in-prompt", "question", "prompt"]
+CountedText = Literal["question-in-prompt", "question", "prompt", "answer"]
 CountedTokens = Literal["mean", "last"]
 ProblemPart = Literal["choose", "report"]
 Projection = Literal["up", "down", "gate", "q", "k", "v", "o", "layer"]
@@ -176,7 +176,7 @@ class PromptsConfig(Section):
         return self
 
 
-class ActivationsConfig(Section):
+class CountedConfig(Section):
     """How activated neurons are counted (Eq. 3-4)."""
 
     questions: int = Field(
@@ -193,9 +193,18 @@ class ActivationsConfig(Section):
     text: CountedText = Field(
         "question-in-prompt",
         description="What is counted: the question inside the reasoning prompt, the question without it (question),"
-        " or all of the prompt (prompt).",
+        " all of the prompt (prompt), or the prompt and the model's own answer to it (answer).",
     )
     tokens: CountedTokens = Field("mean", description="Of that, the mean over its tokens, or its last token alone.")
+
+
+class ActivationsConfig(CountedConfig):
+    """What is counted, and what else is looked at inside the model."""
+
+    tuned: bool = Field(False, description="Count the tuned model too: overlap with English before and after tuning.")
+    states: bool = Field(
+        False, description="Map the hidden states of the prompts' last tokens at four depths by t-SNE (Figure 10)."
+    )
 
 
 class SelectionConfig(Section):

@@ -39,8 +39,9 @@ class Prepared(BaseModel):
 
 
 def read_questions(artifact: Artifact[Prepared]) -> list[Question]:
-    """The questions of a prepared corpus, language by language, ids in the same order in each."""
-    return [Question(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+    """The questions of a prepared corpus or benchmark, language by language, ids in the same order in each."""
+    rows = _rows(artifact.file(CORPUS_FILE))
+    return [Question(row["id"], row["language"], row["question"]) for row in rows]
 
 
 def read_pairs(artifact: Artifact[Prepared]) -> list[Pair]:

@@ -40,18 +40,8 @@ def english_loss_step(
     """The loss of `model` on `texts`, by one replica in one process like those that count."""
 
     def run(attempt: Attempt) -> EnglishLoss:
-        import ray
-
-        workers = attempt.context.workers("counting")
-        # Called once: the process ends with the task, and with it what it holds of a GPU.
-        task = ray.remote(max_calls=1, num_cpus=workers.cpus, num_gpus=workers.gpus)(english_loss)
         asked = [text.question for text in read_questions(texts)]
-        outcome: EnglishLoss | InputError = ray.get(
-            task.remote(asked, model, dtype, Path(execution.model_cache), "cuda" if workers.gpus else "cpu")
-        )
-        if isinstance(outcome, InputError):
-            raise outcome
-        return outcome
+        return attempt.context.once("counting", english_loss, asked, model, dtype, Path(execution.model_cache))
 
     made_of = EnglishLossConfig(dtype=dtype)
     return Step("english-loss", 1, made_of, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")

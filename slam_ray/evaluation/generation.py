@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slam_ray.config import EvaluationConfig, ExecutionConfig, InputError, PromptsConfig, Section
-from slam_ray.corpora import Prepared, Problem, read_problems
+from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.corpora.prompts import ask
 from slam_ray.evaluation.responses import (
     RESPONSES_FILE,
@@ -44,7 +44,7 @@ def generate_step(
     model: ModelRef,
     execution: ExecutionConfig,
 ) -> Step[GenerateResult]:
-    """Have `model` answer every problem in vLLM engines.
+    """Have `model` answer every problem, or every question of a corpus, in vLLM engines.
 
     The artifact's file is `responses.parquet`: id, language, prompt, response, finish, tokens; sorted by language and
     id. Finished responses survive a killed attempt.
@@ -58,7 +58,7 @@ def generate_step(
         raise InputError("model.dtype: vLLM does not generate in float64; choose float32 or bfloat16")
 
     def run(attempt: Attempt) -> GenerateResult:
-        asked = read_problems(problems)
+        asked = read_questions(problems)
         kept = FinishedRows(attempt.scratch, attempt.directory.name)
         responses = {(response.language, response.id): response for response in kept.earlier()}
         todo = [problem for problem in asked if (problem.language, problem.id) not in responses]
@@ -86,7 +86,7 @@ def generate_step(
     return Step("generate", 1, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
 
 
-def check_lengths(problems: Sequence[Problem], tokens: Sequence[int], max_new_tokens: int, model: ModelRef) -> None:
+def check_lengths(problems: Sequence[Question], tokens: Sequence[int], max_new_tokens: int, model: ModelRef) -> None:
     """Raise InputError, naming the longest problem, if a prompt and its answer may not fit the model's context."""
     from slam_ray.evaluation.engine import context_length
 
@@ -102,7 +102,7 @@ def check_lengths(problems: Sequence[Problem], tokens: Sequence[int], max_new_to
 
 
 def _generate(
-    problems: Sequence[Problem],
+    problems: Sequence[Question],
     config: EvaluationConfig,
     prompts: PromptsConfig,
     dtype: str,
@@ -127,7 +127,7 @@ def _generate(
 
 
 def _response(
-    problem: Problem, prompt: str, completion: "Completion", tokenizer: "PreTrainedTokenizerBase"
+    problem: Question, prompt: str, completion: "Completion", tokenizer: "PreTrainedTokenizerBase"
 ) -> Response:
     text = tokenizer.decode(list(completion.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)

@@ -46,6 +46,22 @@ class Context:
             self._workers = self._connect()
         return self._workers[kind]
 
+    def once(self, kind: str, function: Callable[..., T | InputError], *arguments: Any) -> T:
+        """Call `function(*arguments, device)` in a process of its own in the place of one worker; wait for its result.
+
+        Raises:
+            InputError: the function returned it; Ray would wrap one that it raised.
+        """
+        workers = self.workers(kind)
+        import ray
+
+        # Called once: the process ends with the task, and with it what it holds of a GPU.
+        task = ray.remote(max_calls=1, num_cpus=workers.cpus, num_gpus=workers.gpus)(function)
+        outcome: T | InputError = ray.get(task.remote(*arguments, "cuda" if workers.gpus else "cpu"))
+        if isinstance(outcome, InputError):
+            raise outcome
+        return outcome
+
     def hold(self, kind: str, make: Callable[[], AbstractContextManager[T]]) -> T:
         """Return what `make` opens, kept open while consecutive steps are of this kind."""
         if self._held is None or self._held[0] != kind:

@@ -5,21 +5,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from slam_ray.activations import count_step
-from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SourceConfig
+from slam_ray.activations import Answers, count_step, sample_step, states_step
+from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SelectionConfig, SourceConfig
 from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
 from slam_ray.corpora.prompts import prompts_for
-from slam_ray.evaluation import compare_step, english_loss_step, generate_step, score_step
+from slam_ray.evaluation import compare_step, english_loss_step, generate_step, read_responses, score_step
 from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.stages import Done, Stage
 from slam_ray.pipeline.step import Step
-from slam_ray.reporting import BenchmarkArtifacts, report_step
+from slam_ray.reporting import BenchmarkArtifacts, RunArtifacts, report_step
 from slam_ray.selection import select_step
 from slam_ray.training import train_step
 
 BASE, TUNED = "base", "tuned"
+COUNT = {BASE: "count", TUNED: "count tuned"}
+SELECT_TUNED = "select tuned"
 Base = Callable[[Done], ModelRef]
 
 
@@ -72,10 +74,14 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     stages = [
         *corpora_stages(config),
         *fetching,
-        Stage("count", partial(_count, config, base)),
+        *count_stages(config, base, BASE),
         Stage("select", lambda done: select_step(config.selection, done["count"])),
         Stage("train", partial(_train, config, base)),
     ]
+    if config.activations.tuned:
+        stages += [*count_stages(config, base, TUNED), Stage(SELECT_TUNED, partial(_select_tuned, config))]
+    if config.activations.states:
+        stages += [Stage(f"states {which}", partial(_states, config, base, which)) for which in _counted(config)]
 
     def for_each_benchmark(title: str, build: Callable[[str, Done], Step[Any]]) -> None:
         stages.extend(Stage(f"{title} {name}", partial(build, name)) for name in config.corpora.benchmarks)
@@ -104,17 +110,55 @@ def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     return [], lambda done: local
 
 
-def _count(config: RunConfig, base: Base, done: Done) -> Step[Any]:
-    questions = done["questions"]
-    return count_step(
-        config.activations,
-        prompts_for(config.prompts, config.corpora.questions),
-        config.model.dtype,
-        questions,
-        base(done),
-        questions.result.languages,
-        config.execution,
+def count_stages(config: RunConfig, base: Base, which: str) -> list[Stage]:
+    """The activation count of one model, after its answers where these are counted too."""
+    activations, dtype, execution = config.activations, config.model.dtype, config.execution
+    prompts = prompts_for(config.prompts, config.corpora.questions)
+    asked, answer = "questions to answer", f"answer {which}"
+
+    def answers(done: Done) -> Answers:
+        artifact = done[answer]
+        return Answers(artifact, lambda: {(row.language, row.id): row.response for row in read_responses(artifact)})
+
+    def count(done: Done) -> Step[Any]:
+        questions, model = done["questions"], _model(base, which, done)
+        own = answers(done) if activations.text == "answer" else None
+        return count_step(activations, prompts, dtype, questions, model, questions.result.languages, execution, own)
+
+    stages = [Stage(COUNT[which], count)]
+    if activations.text == "answer":
+        sample = Stage(asked, lambda done: sample_step(activations, done["questions"]))
+        answering = Stage(
+            answer,
+            lambda done: generate_step(
+                config.evaluation, prompts, dtype, done[asked], _model(base, which, done), execution
+            ),
+        )
+        stages = [*([sample] if which == BASE else []), answering, *stages]
+    return stages
+
+
+def _counted(config: RunConfig) -> tuple[str, ...]:
+    """Which models are looked into."""
+    return (BASE, TUNED) if config.activations.tuned else (BASE,)
+
+
+def _select_tuned(config: RunConfig, done: Done) -> Step[Any]:
+    """Shares and overlap of the tuned model; its layers stay those that were tuned, whatever the rule says of it."""
+    typed = SelectionConfig(
+        layers=done["select"].result.layers,
+        neuron_share=config.selection.neuron_share,
+        overlap=config.selection.overlap,
+        theta_factor=config.selection.theta_factor,
+        max_layer_share=config.selection.max_layer_share,
     )
+    return select_step(typed, done[COUNT[TUNED]])
+
+
+def _states(config: RunConfig, base: Base, which: str, done: Done) -> Step[Any]:
+    prompts = prompts_for(config.prompts, config.corpora.questions)
+    model = _model(base, which, done)
+    return states_step(config.activations, prompts, config.model.dtype, done["questions"], model, config.execution)
 
 
 def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
@@ -153,5 +197,13 @@ def _report(config: RunConfig, done: Done) -> Step[Any]:
         for name in config.corpora.benchmarks
     ]
     measured = config.corpora.english is not None
-    english = (done[f"english loss {BASE}"], done[f"english loss {TUNED}"]) if measured else None
-    return report_step(config, done["pairs"], done["select"], done["train"], benchmarks, english, done)
+    artifacts = RunArtifacts(
+        pairs=done["pairs"],
+        selection=done["select"],
+        training=done["train"],
+        benchmarks=benchmarks,
+        english=(done[f"english loss {BASE}"], done[f"english loss {TUNED}"]) if measured else None,
+        tuned_selection=done[SELECT_TUNED] if config.activations.tuned else None,
+        states=[done[f"states {which}"] for which in _counted(config)] if config.activations.states else [],
+    )
+    return report_step(config, artifacts, done)

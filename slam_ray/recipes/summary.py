@@ -10,7 +10,7 @@ from slam_ray.config import RunConfig
 from slam_ray.evaluation import Scores
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import BASE, TUNED
+from slam_ray.recipes.slam import BASE, SELECT_TUNED, TUNED
 from slam_ray.selection.step import ChosenBy
 
 LOSS_BEFORE, LOSS_AFTER = (f"english loss {which}" for which in (BASE, TUNED))
@@ -57,6 +57,7 @@ class Summary(BaseModel):
         accuracy: on the first benchmark.
         pcr: on the first benchmark; null without English.
         benchmarks: the same for each of them.
+        mean_overlap: with English, of each layer, before tuning and, if the tuned model was counted, after.
         english_loss: before and after, nats a token of `corpora.english`; null without it.
         seconds: title of a step -> how long it took when it was made.
         report: path of the page.
@@ -70,6 +71,7 @@ class Summary(BaseModel):
     accuracy: BeforeAfter
     pcr: BeforeAfter
     benchmarks: dict[str, Benchmark]
+    mean_overlap: dict[str, tuple[float, ...]]
     english_loss: tuple[float, float] | None
     seconds: dict[str, float]
     report: str
@@ -108,6 +110,11 @@ def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Sto
         accuracy=first.accuracy,
         pcr=first.pcr,
         benchmarks=benchmarks,
+        mean_overlap={
+            when: done[title].result.mean_overlap
+            for when, title in (("before", "select"), ("after", SELECT_TUNED))
+            if title in done
+        },
         english_loss=(done[LOSS_BEFORE].result.loss, done[LOSS_AFTER].result.loss) if LOSS_BEFORE in done else None,
         seconds={title: storage.record(artifact)["seconds"] for title, artifact in done.items()},
         report=str(report),

@@ -1,4 +1,4 @@
-"""The figures of a run, each a function of plain arrays: Figures 2 and 3 of the paper, MSD, accuracy and loss.
+"""The figures of a run, each a function of plain arrays: Figures 2, 3, 6 and 10 of the paper, MSD, accuracy and loss.
 
 Layers count from 0. Every colour can be told from white and from near-black, so a figure fits either page.
 """
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from slam_ray.config import ENGLISH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +23,6 @@ LANGUAGE_COLOURS = (
     "#3b78c2", "#2f9e44", "#c2255c", "#8e5bd6", "#b8860b", "#1296a8", "#a0623d", "#d957b0", "#6b7d1e", "#64748b",
 )  # fmt: skip
 MARKERS = "os^Dv<>Pp"
-ENGLISH = "en"
 
 
 def activated_share_figure(languages: Sequence[str], share: ArrayLike) -> "Figure":
@@ -90,6 +91,55 @@ def msd_figure(msd: ArrayLike, theta: float | None, k_end: int, layers: Sequence
     return _finish(figure)
 
 
+def overlap_change_figure(before: ArrayLike, after: ArrayLike, layers: Sequence[int]) -> "Figure":
+    """Figures 6 and 9: mean overlap with English before and after tuning, the tuned layers shaded.
+
+    Args:
+        before: [layers], the mean over the languages other than English.
+        after: the same of the tuned model.
+        layers: the tuned layers.
+    """
+    figure, axes = _axes("layer", "mean overlap with English")
+    for place, layer in enumerate(layers):
+        label = "tuned" if place == 0 else None
+        axes.axvspan(
+            layer - 0.5, layer + 0.5, color=SELECTED, alpha=0.13, linewidth=0, label=label, gid=f"tuned-{layer}"
+        )
+    for values, colour, marker, name in ((before, BEFORE, "o", "before"), (after, AFTER, "D", "after")):
+        line = np.asarray(values, dtype=float)
+        axes.plot(line, color=colour, marker=marker if line.size <= 40 else "", markersize=4, linewidth=2.0, label=name)
+    _layer_axis(axes, line.size)
+    return _finish(figure)
+
+
+def states_figure(languages: Sequence[str], maps: Sequence[ArrayLike], layers: Sequence[int]) -> "Figure":
+    """Figure 10: t-SNE of the last tokens' states, a column a depth, a row a model, a colour a language.
+
+    Args:
+        languages: N codes.
+        maps: [depths, N, questions, 2] of the model before tuning, and perhaps of the one after.
+        layers: of each depth, counted from 1.
+    """
+    figure = _figure(2.1 * len(layers), 2.2 * len(maps) + 0.5)
+    panels = figure.subplots(len(maps), len(layers), squeeze=False)
+    for row, (name, points) in enumerate(zip(("before", "after"), maps, strict=False)):
+        for column, layer in enumerate(layers):
+            axes = panels[row][column]
+            axes.set_xticks([])
+            axes.set_yticks([])
+            for spine in axes.spines.values():
+                spine.set_color(INK)
+            if row == 0:
+                axes.set_title(f"after layer {layer}", color=INK, fontsize=10)
+            if column == 0:
+                axes.set_ylabel(name, color=INK)
+            for language, colour in zip(languages, _colours(languages), strict=True):
+                across, up = np.asarray(points, dtype=float)[column, languages.index(language)].T
+                label = language if row == column == 0 else None
+                axes.scatter(across, up, s=7, color=colour, linewidths=0, alpha=0.8, label=label)
+    return _finish(figure)
+
+
 def accuracy_figure(languages: Sequence[str], before: ArrayLike, after: ArrayLike) -> "Figure":
     """Accuracy per language before and after tuning, with its interval.
 
@@ -135,11 +185,9 @@ def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> "Figure":
 
 def _axes(x_label: str, y_label: str) -> tuple["Figure", "Axes"]:
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
 
-    # A Figure outside pyplot: no window, no global state, nothing to close.
     with rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        figure = _figure(5.2, 3.6)
         axes = figure.add_subplot()
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
@@ -151,18 +199,32 @@ def _axes(x_label: str, y_label: str) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    # A Figure outside pyplot: no window, no global state, nothing to close.
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _colours(languages: Sequence[str]) -> list[str]:
+    """English has its own look, so that every other language has one colour in all figures."""
+    others = [code for code in languages if code != ENGLISH]
+    return [
+        INK if code == ENGLISH else LANGUAGE_COLOURS[others.index(code) % len(LANGUAGE_COLOURS)] for code in languages
+    ]
+
+
 def _language_lines(axes: "Axes", languages: Sequence[str], values: np.ndarray, **style: Any) -> None:
-    # English has its own look, so that every other language has one colour in all figures.
     others = [code for code in languages if code != ENGLISH]
     style = {"linewidth": 1.4, **style}
-    for code, line in zip(languages, values, strict=True):
+    for code, colour, line in zip(languages, _colours(languages), values, strict=True):
         if code == ENGLISH:
-            axes.plot(line, color=INK, label=code, **{**style, "linewidth": 2.4}, zorder=4)
+            axes.plot(line, color=colour, label=code, **{**style, "linewidth": 2.4}, zorder=4)
             continue
         place = others.index(code)
-        turn, colour = divmod(place, len(LANGUAGE_COLOURS))
+        turn = place // len(LANGUAGE_COLOURS)
         axes.plot(
-            line, color=LANGUAGE_COLOURS[colour], linestyle=("-", "--", ":")[turn % 3], label=code,
+            line, color=colour, linestyle=("-", "--", ":")[turn % 3], label=code,
             marker=MARKERS[place % len(MARKERS)] if line.size <= 40 else "", markersize=3.6, **style,
         )  # fmt: skip
 

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from slam_ray.activations import StatesResult
 from slam_ray.config import ENGLISH
 from slam_ray.corpora import Prepared
 from slam_ray.evaluation import EnglishLoss
@@ -154,6 +158,14 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class StateMap:
+    """Where one model's hidden states lie: `points` [depths, languages, questions, 2] of what `result` names."""
+
+    result: StatesResult
+    points: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that one run has to say.
 
@@ -171,6 +183,8 @@ class Findings:
         benchmarks: at least one.
         steps: in the order in which they ran.
         versions: package -> version.
+        tuned_selection: shares and overlap of the tuned model, if it was counted.
+        states: of the model before tuning and, if it was counted, after; empty if they were not asked for.
     """
 
     run: str
@@ -186,6 +200,8 @@ class Findings:
     benchmarks: tuple[Benchmark, ...]
     steps: tuple[StepRecord, ...]
     versions: Mapping[str, str]
+    tuned_selection: SelectResult | None = None
+    states: tuple[StateMap, ...] = ()
 
     @property
     def tuned(self) -> str:

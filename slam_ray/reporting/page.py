@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from slam_ray.corpora.languages import NAMES
@@ -46,6 +47,7 @@ def report_page(findings: Findings) -> str:
         pretty=_pretty,
     )
     stability = enumerate(findings.selection.stability)
+    counted = [each for each in (findings.selection, findings.tuned_selection) if each is not None]
     return environment.get_template("page.html.j2").render(
         findings=findings,
         selection=findings.selection,
@@ -54,6 +56,12 @@ def report_page(findings: Findings) -> str:
         extractors=EXTRACTORS,
         stable=[(layer, share) for layer, share in stability if share > 0],
         layer_figures=_layer_figures(findings),
+        change=_change(findings),
+        mean_overlap={
+            "tuned": [fmean(each.mean_overlap[layer] for layer in findings.selection.layers) for each in counted],
+            "all": [fmean(each.mean_overlap) for each in counted],
+        },
+        states=_states(findings),
         loss=_loss(findings),
         accuracy=[_accuracy(benchmark, place) for place, benchmark in enumerate(findings.benchmarks)],
     )
@@ -122,6 +130,35 @@ def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
             f"Bar chart of the MSD of each of {count} layers{threshold}; {known}; marked: {findings.tuned}.",
         ),
     }
+
+
+def _change(findings: Findings) -> "Markup | None":
+    """Of the overlap with English by tuning, if the tuned model was counted."""
+    before, tuned = findings.selection, findings.tuned_selection
+    if tuned is None:
+        return None
+    said = ", ".join(
+        f"layer {layer} {old:.2f} to {new:.2f}"
+        for layer, (old, new) in enumerate(zip(before.mean_overlap, tuned.mean_overlap, strict=True))
+    )
+    return inline_svg(
+        figures.overlap_change_figure(before.mean_overlap, tuned.mean_overlap, before.layers),
+        "change",
+        f"Mean overlap with English per layer before and after tuning: {said}.",
+    )
+
+
+def _states(findings: Findings) -> "Markup | None":
+    """Of the last tokens' hidden states, if they were asked for."""
+    if not findings.states:
+        return None
+    first = findings.states[0].result
+    return inline_svg(
+        figures.states_figure(first.languages, [each.points for each in findings.states], first.layers),
+        "states",
+        f"Maps of the hidden states of {first.questions} questions in {len(first.languages)} languages after layers"
+        f" {', '.join(map(str, first.layers))} (counted from 1), a colour for each language.",
+    )
 
 
 def _loss(findings: Findings) -> "Markup":

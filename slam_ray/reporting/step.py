@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from slam_ray.activations import StatesResult, read_map
 from slam_ray.config import RunConfig, Section
 from slam_ray.corpora import Prepared
 from slam_ray.evaluation import Comparison, EnglishLoss, Scores
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.pipeline.storage import Storage
-from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
+from slam_ray.reporting.findings import Benchmark, Findings, StateMap, StepRecord
 from slam_ray.selection import SelectResult
 from slam_ray.training import TrainResult, read_losses
 
@@ -50,25 +51,36 @@ class BenchmarkArtifacts:
     comparison: Artifact[Comparison]
 
 
-def report_step(
-    run: RunConfig,
-    pairs: Artifact[Prepared],
-    selection: Artifact[SelectResult],
-    training: Artifact[TrainResult],
-    benchmarks: Sequence[BenchmarkArtifacts],
-    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None,
-    steps: Mapping[str, Artifact[Any]],
-) -> Step[ReportResult]:
-    """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
+@dataclass(frozen=True)
+class RunArtifacts:
+    """What a report is about.
 
-    Args:
-        run: its name, model, limit and trained projections are shown.
+    Attributes:
         pairs: what was trained on.
         selection: which layers were tuned.
         training: how.
         benchmarks: the first one is the headline.
         english: the loss on English text before and after, if it was measured.
-        steps: all that the run rests on, title -> artifact, in order; the others are among them.
+        tuned_selection: shares and overlap of the tuned model, if it was counted.
+        states: the map of hidden states before and perhaps after tuning, if there is one.
+    """
+
+    pairs: Artifact[Prepared]
+    selection: Artifact[SelectResult]
+    training: Artifact[TrainResult]
+    benchmarks: Sequence[BenchmarkArtifacts]
+    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None = None
+    tuned_selection: Artifact[SelectResult] | None = None
+    states: Sequence[Artifact[StatesResult]] = ()
+
+
+def report_step(run: RunConfig, artifacts: RunArtifacts, steps: Mapping[str, Artifact[Any]]) -> Step[ReportResult]:
+    """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
+
+    Args:
+        run: its name, model, limit and trained projections are shown.
+        artifacts: what it came to.
+        steps: all that the run rests on, title -> artifact, in order; `artifacts` are among them.
     """
     # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
     config = ReportConfig(run=run.name, model=run.model.name, limit=run.limit, projections=run.training.projections)
@@ -78,7 +90,7 @@ def report_step(
         from slam_ray.reporting.page import report_page
         from slam_ray.reporting.table import accuracy_table
 
-        found = _gather(config, pairs, selection, training, benchmarks, english, steps, Storage.of(run))
+        found = _gather(config, artifacts, steps, Storage.of(run))
         (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
         return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
 
@@ -86,33 +98,30 @@ def report_step(
 
 
 def _gather(
-    config: ReportConfig,
-    pairs: Artifact[Prepared],
-    selection: Artifact[SelectResult],
-    training: Artifact[TrainResult],
-    benchmarks: Sequence[BenchmarkArtifacts],
-    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None,
-    steps: Mapping[str, Artifact[Any]],
-    storage: Storage,
+    config: ReportConfig, artifacts: RunArtifacts, steps: Mapping[str, Artifact[Any]], storage: Storage
 ) -> Findings:
     records = {title: storage.record(artifact) for title, artifact in steps.items()}
+    english, tuned = artifacts.english, artifacts.tuned_selection
     return Findings(
         run=config.run,
         model=config.model,
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         limit=config.limit,
-        selection=selection.result,
+        selection=artifacts.selection.result,
         projections=config.projections,
-        pairs=pairs.result,
-        training=training.result,
+        pairs=artifacts.pairs.result,
+        training=artifacts.training.result,
         english=english and (english[0].result, english[1].result),
-        losses=tuple(read_losses(training)),
+        losses=tuple(read_losses(artifacts.training)),
         benchmarks=tuple(
-            Benchmark(item.name, item.before.result, item.after.result, item.comparison.result) for item in benchmarks
+            Benchmark(item.name, item.before.result, item.after.result, item.comparison.result)
+            for item in artifacts.benchmarks
         ),
         steps=tuple(
             StepRecord(title, record["fingerprint"], record["started"], record["seconds"], record["config"])
             for title, record in records.items()
         ),
         versions=max(records.values(), key=lambda record: str(record["started"]))["versions"],
+        tuned_selection=None if tuned is None else tuned.result,
+        states=tuple(StateMap(item.result, read_map(item)) for item in artifacts.states),
     )

@@ -62,7 +62,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
         tiny_model(folder / family / "base", family)
         tune(folder / family, family)
     command = [sys.executable, "-m", "tests.full.test_families_in_vllm", str(folder)]
-    # vLLM compiles how it ranks log probabilities, which we never ask for but here; torch cannot in a path with a space.
+    # vLLM compiles its ranking of log probabilities, asked for only here; torch cannot in a path with a space.
     settings = os.environ | environment(1) | {"TORCH_COMPILE_DISABLE": "1"}
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
     found: dict[str, Any] = {}

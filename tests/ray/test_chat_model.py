@@ -1,4 +1,5 @@
-"""A model with a chat template through all engines, on numbers and on choices; and the same model only evaluated."""
+"""A model with a chat template through all engines, on numbers and on choices, looked into before and after tuning; and
+the same model only evaluated."""
 
 import json
 import os
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -77,6 +79,7 @@ def run(ray_cluster: LocalRay, folder: Path, model: Path) -> Path:
             "cleaning": {"length_ratio": False, "lost_numbers": False},
         },
         "prompts": PROMPTS,
+        "activations": {"tuned": True, "states": True},
         "selection": {"layers": [0]},
         "training": {"epochs": 1, "batch_size": 8},
         "evaluation": {"max_new_tokens": 24},
@@ -105,6 +108,40 @@ def test_the_question_alone_is_counted_in_the_prompt_that_is_asked(run: Path) ->
                 assert row["prompt"].startswith("<s><user>")
                 assert row["prompt"].endswith(f"\n\n{end}\n<assistant><think></think>")
                 assert row["prompt"].count("<s>") == 1
+
+
+def test_the_tuned_model_is_looked_into_as_well(run: Path) -> None:
+    counts = [np.load(artifact(run, title) / "counts.npz") for title in ("count", "count tuned")]
+    assert np.array_equal(counts[0]["tokens"], counts[1]["tokens"])
+    assert not np.array_equal(counts[0]["activated"][:, :, 1], counts[1]["activated"][:, :, 1])
+    overlap = json.loads((run / "summary.json").read_text())["mean_overlap"]
+    assert [len(overlap[when]) for when in ("before", "after")] == [2, 2]
+    for which in ("base", "tuned"):
+        states = np.load(artifact(run, f"states {which}") / "states.npz")
+        assert states["states"].shape == (2, len(LANGUAGES), 12, 64)
+        assert np.isfinite(states["map"]).all()
+    page = (run / "index.html").read_text()
+    assert "Figures 6 and 9" in page
+    assert "Figure 10" in page
+
+
+def test_the_models_own_answers_are_counted(run: Path, folder: Path) -> None:
+    words = ["--name", "answers", "--activations.text", "answer"]
+    words += ["--activations.tuned", "false", "--activations.states", "false"]
+    output = job("run_slam.py", str(folder / "chat.yaml"), *words)
+    assert "train: done before" in output
+    other = run.parent / "answers"
+    rows = pq.read_table(artifact(other, "answer base") / "responses.parquet").to_pylist()
+    assert {(row["language"], row["id"]) for row in rows} == {(item.language, item.id) for item in ASKED}
+    record = json.loads((artifact(other, "count").parents[1] / "record.json").read_text())
+    assert record["result"]["tokens"] == {
+        code: sum(
+            len((row["prompt"].removeprefix("<s>") + row["response"]).encode())
+            for row in rows
+            if row["language"] == code
+        )
+        for code in LANGUAGES
+    }
 
 
 def test_everything_measured_is_in_the_runs_scores(run: Path) -> None:

@@ -7,20 +7,24 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slam_ray.activations import Counts, read_counts, write_counts
 from slam_ray.activations.counter import Counter
-from slam_ray.activations.counting import plan
+from slam_ray.activations.counting import count_step, plan
 from slam_ray.activations.plan import Encoded, Unit, chosen_ids, encode, plan_hash, plan_units
 from slam_ray.activations.rows import GroupSums, keep_row, kept_rows
-from slam_ray.config import ActivationsConfig, InputError, PromptsConfig
+from slam_ray.activations.states import depths, map_states
+from slam_ray.config import ActivationsConfig, CountedConfig, ExecutionConfig, InputError, PromptsConfig
 from slam_ray.config.schema import CountedText, CountedTokens
-from slam_ray.corpora import Question
+from slam_ray.corpora import Prepared, Question
+from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import ModelRef, base_model
+from slam_ray.pipeline.step import Artifact
 from tests.counting import LANGUAGES, questions, reference_counts
 from tests.models import tiny_llama, tiny_model
 
@@ -34,10 +38,13 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsConfig) -> None:
     asked, prompts = questions(6), PromptsConfig()
-    units = plan(activations, prompts, asked, base, LANGUAGES)
+    answers = (
+        {(item.language, item.id): f" {item.id} it is" for item in asked} if activations.text == "answer" else None
+    )
+    units = plan(activations, prompts, asked, base, LANGUAGES, answers)
     model = load_model(base.base, "float64")
     activated, tokens = reference_counts(
-        model, base.family, asked, prompts, activations.groups, activations.text, activations.tokens
+        model, base.family, asked, prompts, activations.groups, activations.text, activations.tokens, answers
     )
     counter, sums = Counter(model, base.family), GroupSums(units, LANGUAGES)
     for number, unit in reversed(list(enumerate(units))):
@@ -62,6 +69,42 @@ def test_any_text_and_tokens_are_counted_as_the_reference_counts_them(
 ) -> None:
     activations = ActivationsConfig(groups=4, token_budget=900, text=text, tokens=tokens)
     assert_counts_equal_the_reference(base_model(str(llama)), activations)
+
+
+def test_what_is_looked_at_besides_does_not_change_the_count(llama: Path) -> None:
+    asked, base = Artifact[Prepared]("questions", "0" * 20), base_model(str(llama))
+
+    def identity(**changes: bool) -> str:
+        activations = ActivationsConfig(**changes)
+        return count_step(
+            activations, PromptsConfig(), "float32", asked, base, LANGUAGES, ExecutionConfig()
+        ).fingerprint
+
+    assert identity() == identity(tuned=True, states=True)
+
+
+@pytest.mark.parametrize(("layers", "found"), [(32, (1, 12, 22, 32)), (8, (1, 3, 6, 8)), (2, (1, 2))])
+def test_states_are_taken_at_the_papers_depths(layers: int, found: tuple[int, ...]) -> None:
+    assert depths(layers) == found
+
+
+def test_states_are_those_of_the_last_counted_token(llama: Path, tmp_path: Path) -> None:
+    asked, base, activations = questions(6), base_model(str(llama)), CountedConfig(text="prompt", tokens="last")
+    ids = sorted({question.id for question in asked})
+    arguments = asked, ids, LANGUAGES, activations, PromptsConfig(), base, "float32", tmp_path
+    assert [map_states(*arguments, tmp_path / name, "cpu") for name in ("a.npz", "b.npz")] == [(1, 2, 3)] * 2
+    found, again = (np.load(tmp_path / name) for name in ("a.npz", "b.npz"))
+    assert found["states"].shape == (3, len(LANGUAGES), len(ids), 64)
+    assert found["map"].shape == (3, len(LANGUAGES), len(ids), 2)
+    assert all(np.array_equal(found[name], again[name]) for name in ("states", "map"))
+    model, tokenizer = load_model(llama, "float32"), load_tokenizer(llama)
+    for question in asked[::5]:
+        text = reasoning_prompt(PromptsConfig(), question.question)
+        with torch.no_grad():
+            output = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        for place, layer in enumerate((1, 2, 3)):
+            mine = found["states"][place, LANGUAGES.index(question.language), ids.index(question.id)]
+            np.testing.assert_allclose(mine, output.hidden_states[layer][0, -1].numpy(), atol=2e-5)
 
 
 def test_states_that_overflow_are_reported(llama: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slam_ray.config import InputError
-from slam_ray.corpora import Problem
+from slam_ray.corpora import Problem, Question
 from slam_ray.evaluation.accuracy import pcr
 from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
 from slam_ray.evaluation.generation import check_lengths
@@ -130,7 +130,7 @@ def test_finished_rows_survive_a_torn_line(tmp_path: Path) -> None:
 def test_a_prompt_too_long_names_its_problem(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 100}))
     model = ModelRef(tmp_path, ())
-    problems = [Problem("short", "en", "?", 1), Problem("long", "sw", "?", 1)]
+    problems = [Question("short", "en", "?"), Question("long", "sw", "?")]
     check_lengths(problems, [10, 36], 64, model)
     with pytest.raises(InputError, match=r"problem 'long' \(sw\): its prompt of 37 tokens and 64 new ones .* 100"):
         check_lengths(problems, [10, 37], 64, model)

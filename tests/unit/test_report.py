@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from slam_ray.corpora.cleaning import Example, Loss
 from slam_ray.evaluation.accuracy import Mark, score
 from slam_ray.evaluation.comparison import CompareConfig, compare
 from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS
-from slam_ray.reporting.figures import accuracy_figure, activated_share_figure, loss_figure, msd_figure, overlap_figure
+from slam_ray.reporting.figures import (
+    accuracy_figure,
+    activated_share_figure,
+    loss_figure,
+    msd_figure,
+    overlap_change_figure,
+    overlap_figure,
+    states_figure,
+)
 from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
 from slam_ray.reporting.svg import inline_svg
 from slam_ray.reporting.table import accuracy_table
@@ -145,6 +154,25 @@ def test_a_language_has_one_colour_in_both_figures() -> None:
     ]
     assert len({colours[0][code] for code in found.overlap}) == 9
     assert all(colours[0][code] == colours[1][code] for code in found.overlap)
+
+
+def test_overlap_before_and_after_marks_the_tuned_layers() -> None:
+    before, after = [0.3, 0.5, 0.4], [0.35, 0.45, 0.6]
+    figure = overlap_change_figure(before, after, (0, 2))
+    lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
+    assert lines == {"before": before, "after": after}
+    shades = [box for box in figure.findobj(Rectangle) if str(box.get_gid()).startswith("tuned-")]
+    assert [(box.get_x(), box.get_gid()) for box in shades] == [(-0.5, "tuned-0"), (1.5, "tuned-2")]
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_states_have_a_panel_a_depth_and_a_model_and_a_colour_a_language(models: int) -> None:
+    points = np.random.default_rng(3).normal(size=(models, 4, 3, 5, 2))
+    figure = states_figure(("sw", "en", "bn"), list(points), (1, 3, 6, 8))
+    assert len(figure.axes) == 4 * models
+    drawn: list[Any] = list(figure.axes[-1].collections)
+    assert [dots.get_offsets().tolist() for dots in drawn] == points[-1, -1].tolist()
+    assert len({tuple(dots.get_facecolor()[0]) for dots in drawn}) == 3
 
 
 def test_small_runs_can_be_drawn() -> None:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from slam_ray.activations import StatesResult
 from slam_ray.evaluation import EnglishLoss
 from slam_ray.evaluation.accuracy import score
 from slam_ray.evaluation.comparison import AverageChange, CompareConfig, Comparison, compare
-from slam_ray.reporting.findings import Benchmark, StepRecord
+from slam_ray.reporting.findings import Benchmark, StateMap, StepRecord
 from slam_ray.reporting.page import report_page
 from slam_ray.reporting.table import accuracy_table
 from tests.unit.test_report import BEFORE, LANGUAGES, answers, benchmark, findings, selection
@@ -192,6 +194,22 @@ def test_page_and_table_say_what_english_was_forgotten() -> None:
     assert "English text: loss 2.500 before, 2.750 after" in accuracy_table(forgot)
     assert "nats a token before" not in Page(plain_page()).text
     assert "English text" not in accuracy_table(findings())
+
+
+def test_page_shows_what_tuning_did_inside_the_model() -> None:
+    assert "Figures 6 and 9" not in plain_page()
+    assert "Figure 10" not in plain_page()
+    before = selection(chosen=(0, 2), mean_overlap=(0.5, 0.5, 0.8, *[0.6] * 5))
+    after = selection(chosen=(0, 2), mean_overlap=(0.6, 0.5, 0.9, *[0.6] * 5))
+    maps = [
+        StateMap(StatesResult(languages=("sw", "en"), layers=(1, 3), questions=4), np.full((2, 2, 4, 2), place))
+        for place in (0.0, 1.0)
+    ]
+    html = report_page(findings(selection=before, tuned_selection=after, states=tuple(maps)))
+    assert "over the tuned layers 0.650 before and 0.750 after, over all layers 0.600 and 0.625" in Page(html).text
+    assert "4 questions in each language" in Page(html).text
+    assert "layer 2 0.80 to 0.90" in html
+    assert "after layers 1, 3 (counted from 1), a colour for each language" in html
 
 
 def test_page_says_what_cleaning_left_out() -> None:

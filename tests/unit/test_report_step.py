@@ -12,7 +12,7 @@ from slam_ray.evaluation import Comparison, EnglishLoss, Scores
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.pipeline.storage import Storage
-from slam_ray.reporting import BenchmarkArtifacts, ReportResult, report_step
+from slam_ray.reporting import BenchmarkArtifacts, ReportResult, RunArtifacts, report_step
 from slam_ray.selection import SelectResult
 from slam_ray.training import TrainResult
 from tests.unit.test_report import benchmark, findings
@@ -60,9 +60,14 @@ def report(config: RunConfig, artifacts: dict[str, Artifact[Any]]) -> Step[Repor
     comparison: Artifact[Comparison] = artifacts["compare"]
     selection: Artifact[SelectResult] = artifacts["select"]
     training: Artifact[TrainResult] = artifacts["train"]
-    items = [BenchmarkArtifacts("arithmetic", before, artifacts["score tuned"], comparison)]
-    english = artifacts["english loss base"], artifacts["english loss tuned"]
-    return report_step(config, artifacts["pairs"], selection, training, items, english, artifacts)
+    reported = RunArtifacts(
+        pairs=artifacts["pairs"],
+        selection=selection,
+        training=training,
+        benchmarks=[BenchmarkArtifacts("arithmetic", before, artifacts["score tuned"], comparison)],
+        english=(artifacts["english loss base"], artifacts["english loss tuned"]),
+    )
+    return report_step(config, reported, artifacts)
 
 
 def test_report_is_made_from_artifacts_and_found_again(tmp_path: Path) -> None:

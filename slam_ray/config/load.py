@@ -19,7 +19,9 @@ PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
 # A place given on the command line takes that of the file away.
 _DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
-_PATH_KEY = re.compile(r"storage|model\.path|corpora\.(questions|pairs|english|benchmarks\.[^.]+)(\.path)?")
+_PATH_KEY = re.compile(
+    r"storage|model\.path|(search\.problems|corpora\.(questions|pairs|english|benchmarks\.[^.]+))(\.path)?"
+)
 
 
 def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:

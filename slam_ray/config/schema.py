@@ -271,6 +271,57 @@ class EvaluationConfig(Section):
     )
 
 
+class Domain(Section):
+    """The values that a searched key may take; exactly one of these.
+
+    An option or an end that the searched key itself would refuse is an error when the space is read.
+    """
+
+    grid: tuple[Any, ...] | None = Field(None, min_length=1)
+    choice: tuple[Any, ...] | None = Field(None, min_length=1)
+    uniform: tuple[float, float] | None = None
+    loguniform: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give one of grid, choice, uniform, loguniform")
+        for low, high in filter(None, (self.uniform, self.loguniform)):
+            if low >= high or (self.loguniform and low <= 0):
+                raise ValueError(f"from {low:g} to {high:g} is no range{' above 0' if self.loguniform else ''}")
+        return self
+
+    @property
+    def options(self) -> tuple[Any, ...] | None:
+        """The listed values; None for a range."""
+        return self.grid or self.choice
+
+
+class SearchConfig(Section):
+    """The layer search: which selection is best for a model (Figure 4 asks it of the paper's own)."""
+
+    space: dict[str, Domain] = Field(
+        default_factory=dict,
+        description="Key of selection or training -> {grid: [...]}, choice, {uniform: [low, high]} or loguniform.",
+    )
+    trials: int = Field(8, ge=1, description="Trial 0, the configuration's own selection, and so many less one drawn.")
+    sampler: Literal["tune", "optuna"] = Field("tune", description="Who draws: Tune (grid, random) or Optuna (TPE).")
+    seed: int = Field(0, ge=0, description="Of the drawing.")
+    problems: Sources | None = Field(
+        None, description="Problems to choose on; by default those that corpora.held_out keeps out of the questions."
+    )
+    pairs: int | None = Field(None, ge=1, description="Trials train on the first so many pairs of a language.")
+    english_loss: float = Field(1.0, ge=0, description="Points of English accuracy that the best trial may lose.")
+    rungs: int = Field(3, ge=1, description="How often a trial is judged, the end of its training included.")
+    reduction_factor: int = Field(
+        3, ge=2, description="ASHA: one in so many goes on from a rung to the next, of so many times the training."
+    )
+    rung_problems: int = Field(50, ge=1, description="Problems of each language that a rung before the end asks.")
+    mlflow: str | None = Field(
+        None, description="Tracking URI of an MLflow store that the trials are logged to as well."
+    )
+
+
 class ExecutionConfig(Section):
     """Where and how fast; nothing here changes a result's identity."""
 
@@ -304,4 +355,5 @@ class RunConfig(Section):
     selection: SelectionConfig = SelectionConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    search: SearchConfig = SearchConfig()
     execution: ExecutionConfig = ExecutionConfig()

@@ -8,7 +8,7 @@ from slam_ray.corpora.artifacts import (
     read_problems,
     read_questions,
 )
-from slam_ray.corpora.prepare import english_step, pairs_step, problems_step, questions_step
+from slam_ray.corpora.prepare import choosing_step, english_step, pairs_step, problems_step, questions_step
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.unseen import Unseen, unseen_step
 
@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "Question",
     "Unseen",
+    "choosing_step",
     "english_step",
     "pairs_step",
     "problems_step",

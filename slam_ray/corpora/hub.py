@@ -3,12 +3,12 @@
 So a branch stays at what it was then, and a run whose corpora are fetched asks nothing of the Hub.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from slam_ray.config import CorporaConfig, InputError, Section, SourceConfig
+from slam_ray.config import InputError, Section, SourceConfig, Sources
 from slam_ray.corpora.formats import FORMATS, format_of
 from slam_ray.pipeline.step import Attempt, Step
 
@@ -36,20 +36,20 @@ def part_file(name: str) -> str:
     return f"{name or 'rows'}.parquet"
 
 
-def hub_sources(corpora: CorporaConfig) -> dict[str, tuple[str, SourceConfig]]:
-    """The sources on the Hub by their title, each with its key in the configuration; what is fetched alike, once.
+def hub_sources(keys: Mapping[str, Sources | None]) -> dict[str, tuple[str, SourceConfig]]:
+    """Those of the sources under `keys` of the configuration that are on the Hub, by their title, with their key.
+
+    What is fetched alike is there once.
 
     Raises:
         InputError: a format is not known.
     """
-    keys = {"questions": corpora.questions, "pairs": corpora.pairs, "english": corpora.english}
-    keys |= {f"benchmarks.{name}": sources for name, sources in corpora.benchmarks.items()}
     found: dict[str, tuple[str, SourceConfig]] = {}
     for key, sources in keys.items():
         for source in sources if isinstance(sources, tuple) else (sources,):
             if isinstance(source, SourceConfig) and source.hub is not None:
-                format_of(source, f"corpora.{key}")
-                found.setdefault(source_title(source), (f"corpora.{key}", source))
+                format_of(source, key)
+                found.setdefault(source_title(source), (key, source))
     return found
 
 

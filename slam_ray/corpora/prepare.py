@@ -150,11 +150,49 @@ def problems_step(config: RunConfig, benchmark: str, fetched: Artifacts = NONE) 
     """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
     sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched)
     chosen = Chosen(readings=_readings(sources), languages=config.corpora.languages, limit=config.limit)
+    return _problems_step(sources, chosen)
+
+
+def choosing_step(config: RunConfig, limit: int | None, fetched: Artifacts = NONE) -> Step[Prepared]:
+    """The problems that settings are chosen on, the first `limit` of each language; never a reported test.
+
+    They are `search.problems`, or else the held-out problems of `corpora.questions`, whose source must then give their
+    answers.
+
+    Raises:
+        InputError: there are neither.
+    """
+    corpora, problems = config.corpora, config.search.problems
+    if problems is not None:
+        sources = opened(problems, "search.problems", fetched)
+        return _problems_step(sources, Chosen(readings=_readings(sources), languages=corpora.languages, limit=limit))
+    if not corpora.held_out:
+        raise InputError(
+            "search.problems is missing: give problems to choose on that are in no benchmark, or hold out some of"
+            " corpora.questions (corpora.held_out) whose source gives answers"
+        )
+    sources = opened(corpora.questions, "corpora.questions", fetched)
+    chosen = ChosenTraining(
+        readings=_readings(sources),
+        languages=corpora.languages,
+        limit=limit,
+        held_out=corpora.held_out,
+        seed=corpora.seed,
+    )
+    return _problems_step(sources, chosen)
+
+
+def _problems_step(sources: Sequence[Source], chosen: Chosen) -> Step[Prepared]:
+    """All problems of the sources; of those chosen like training corpora only the held-out ones."""
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Problem)
         languages = _languages(corpus, chosen.languages, _where(sources))
-        kept = _first(corpus.records, languages, chosen.limit)
+        records = corpus.records
+        if isinstance(chosen, ChosenTraining):
+            away = held_out((problem.id for problem in records), chosen.held_out, chosen.seed)
+            records = [problem for problem in records if problem.id in away]
+        kept = _first(records, languages, chosen.limit)
         if len({type(problem.answer) for problem in kept}) > 1:
             raise InputError(f"{_where(sources)}: numbers and labels as answers; make two benchmarks of them")
         write(attempt.directory / CORPUS_FILE, Problem, kept)

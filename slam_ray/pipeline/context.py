@@ -7,7 +7,7 @@ again, so that no two stages ever share a GPU's memory.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self, TypeVar
 
@@ -18,13 +18,19 @@ from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 
 T = TypeVar("T")
 IDLE_TIMEOUT_S = 120.0
+NOBODY: Mapping[str, float] = {}
 
 
 class Context:
-    """Ray for one run; a context manager that lets everything go at its end."""
+    """Ray for one run; a context manager that lets everything go at its end.
 
-    def __init__(self, execution: ExecutionConfig) -> None:
-        self.execution = execution
+    Args:
+        execution: how many workers of each kind.
+        others: how much of "CPU" and "GPU" others may hold all the while; a stage has ended without that being free.
+    """
+
+    def __init__(self, execution: ExecutionConfig, others: Mapping[str, float] = NOBODY) -> None:
+        self.execution, self._others = execution, others
         self._exit = ExitStack()
         self._held: tuple[str, Any, ExitStack] | None = None
         self._workers: dict[str, Workers] = {}
@@ -109,7 +115,7 @@ class Context:
         while True:
             total, free = ray.cluster_resources(), ray.available_resources()
             busy = {name: total[name] - free.get(name, 0) for name in ("CPU", "GPU") if name in total}
-            if all(used < 1e-6 for used in busy.values()):
+            if all(used < self._others.get(name, 0) + 1e-6 for name, used in busy.items()):
                 return
             if time.monotonic() > deadline:
                 names = sorted({p.name() for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::")})

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from slam_ray.pipeline.local_ray import local_ray
 
-LEFT_OUT = [".git", ".venv", "runs", "artifacts", "limit-*", "shared", "*.egg-info", "__pycache__", ".*_cache"]
+LEFT_OUT = [
+    ".git", ".venv", "runs", "searches", "artifacts", "limit-*", "shared", "*.egg-info", "__pycache__", ".*_cache",
+]  # fmt: skip
 
 
 def run_as_local_job(command: Sequence[str], checkout: Path) -> int:

@@ -52,7 +52,8 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
     It ends with the block, and also when this process is interrupted, terminated or killed.
 
     Args:
-        cpus: logical CPUs it offers; by default the machine's, but at least the two that two workers need.
+        cpus: logical CPUs it offers; by default the machine's, but at least the two that two workers need, and one
+            for the drivers of a search's trials, which wait most of the time.
 
     Raises:
         InputError: the folder for temporary files has too long a name for Ray's sockets.
@@ -111,7 +112,7 @@ def _shared_environment(token_file: Path, dashboard: str) -> dict[str, str]:
 def _command(folder: Path, cpus: int | None, ports: Sequence[int]) -> list[str]:
     return [
         *(_python(folder), "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        *(f"--num-cpus={cpus or max(2, _cores())}", f"--temp-dir={folder}"),
+        *(f"--num-cpus={cpus or max(2, _cores()) + 1}", f"--temp-dir={folder}"),
         *(f"--node-ip-address={LOOPBACK}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={ports[0]}"),
         # 0 is any free port; by default every Ray of a machine would take the same ones.
         *("--port=0", "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from slam_ray.activations import Answers, count_step, sample_step, states_step
-from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SelectionConfig, SourceConfig
+from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SelectionConfig, SourceConfig, Sources
 from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
 from slam_ray.corpora.prompts import prompts_for
@@ -45,13 +45,16 @@ def corpora_stages(config: RunConfig) -> list[Stage]:
     return [*stages, Stage("unseen", unseen)]
 
 
-def fetch_stages(corpora: CorporaConfig) -> list[Stage]:
-    """A stage for each source on the Hub."""
+def fetch_stages(corpora: CorporaConfig, problems: Sources | None = None) -> list[Stage]:
+    """A stage for each source on the Hub; `problems` are those of `search.problems`."""
 
     def fetch(key: str, source: SourceConfig, done: Done) -> Step[Any]:
         return fetch_corpus_step(key, source)
 
-    sources = hub_sources(corpora)
+    keys = {"corpora.questions": corpora.questions, "corpora.pairs": corpora.pairs}
+    keys |= {"corpora.english": corpora.english, "search.problems": problems}
+    keys |= {f"corpora.benchmarks.{name}": each for name, each in corpora.benchmarks.items()}
+    sources = hub_sources(keys)
     return [Stage(title, partial(fetch, *found), fetches=True) for title, found in sources.items()]
 
 

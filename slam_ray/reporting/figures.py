@@ -183,6 +183,59 @@ def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> "Figure":
     return _finish(figure)
 
 
+def pareto_figure(
+    trained_share: ArrayLike, accuracy: ArrayLike, front: Sequence[bool], own: int | None, best: int | None, base: float
+) -> "Figure":
+    """Accuracy against the share of parameters trained, a point a trial, with the Pareto front as steps.
+
+    Args:
+        trained_share: [trials], between 0 and 1.
+        accuracy: [trials], percent, over the languages other than English.
+        front: whether each is on the front.
+        own: place of the configuration's own selection, if it is there.
+        best: place of the best, if there is one.
+        base: accuracy of the untuned model.
+    """
+    share, percent = 100 * np.asarray(trained_share, dtype=float), np.asarray(accuracy, dtype=float)
+    figure, axes = _axes("parameters trained (%)", "non-English accuracy (%)")
+    axes.axhline(base, color=BEFORE, linestyle=":", linewidth=1.4, label="untuned")
+    axes.scatter(share, percent, color=OTHER, s=34, label="trial", zorder=3)
+    edge = sorted((share[place], percent[place]) for place in np.flatnonzero(front))
+    if edge:
+        axes.step(*zip(*edge, strict=True), where="post", color=INK, linewidth=1.6, label="front", gid="front")
+    for place, colour, label in ((own, LANGUAGE_COLOURS[0], "trial 0"), (best, SELECTED, "best")):
+        if place is not None:
+            axes.scatter(
+                share[place], percent[place], s=110, facecolors="none", edgecolors=colour, linewidths=2.0, label=label,
+                zorder=4 if label == "best" else 5, marker="o" if label == "best" else "D",
+            )  # fmt: skip
+    return _finish(figure)
+
+
+def layer_range_figure(
+    ends: Sequence[int], accuracy: ArrayLike, layers: int, own: float | None, base: float
+) -> "Figure":
+    """Figure 4: accuracy by the last trained layer, of trials that train all layers from the first on.
+
+    Args:
+        ends: [trials], the last layer of each.
+        accuracy: [trials], percent, over the languages other than English; of several with one end the best is drawn.
+        layers: of the model.
+        own: accuracy of the configuration's own selection, if it is there.
+        base: of the untuned model.
+    """
+    best = dict.fromkeys(sorted(set(ends)), 0.0)
+    for end, value in zip(ends, np.asarray(accuracy, dtype=float), strict=True):
+        best[end] = max(best[end], value)
+    figure, axes = _axes("last trained layer, from layer 0 on", "non-English accuracy (%)")
+    axes.axhline(base, color=BEFORE, linestyle=":", linewidth=1.4, label="untuned")
+    if own is not None:
+        axes.axhline(own, color=LANGUAGE_COLOURS[0], linestyle="--", linewidth=1.4, label="trial 0")
+    axes.plot(list(best), list(best.values()), color=SELECTED, marker="o", linewidth=1.8, label="layers 0 to here")
+    _layer_axis(axes, layers)
+    return _finish(figure)
+
+
 def _axes(x_label: str, y_label: str) -> tuple["Figure", "Axes"]:
     from matplotlib import rc_context
 

@@ -25,6 +25,8 @@ class TrainJob:
         cache: folder on each node for assembled models.
         checkpoint_steps: optimizer steps between checkpoints.
         output: folder for the tuned tensors and the losses; rank 0 writes them.
+        share: of the optimizer steps that are taken; less than 1 leaves a checkpoint in `output` as well.
+        earlier: folder of a smaller share of this training to go on from.
     """
 
     config: TrainingConfig
@@ -36,6 +38,8 @@ class TrainJob:
     cache: Path
     checkpoint_steps: int
     output: Path
+    share: float
+    earlier: Path | None
 
 
 class StepLoss(BaseModel):

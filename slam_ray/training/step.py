@@ -3,15 +3,18 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section, TrainingConfig
 from slam_ray.corpora import Prepared
 from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.resources import Workers
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
+
+if TYPE_CHECKING:
+    from ray.train import UserCallback
 
 RUN_NAME = "train"  # a rerun that finds this run in its scratch folder goes on from its last checkpoint
 WORKER_DEATHS = 5
@@ -39,6 +42,12 @@ class TrainConfig(Section):
     layers: tuple[int, ...]
 
 
+class PartConfig(TrainConfig):
+    """What decides the weights after a share of the training's optimizer steps."""
+
+    share: float
+
+
 def train_step(
     config: TrainingConfig,
     prompts: PromptsConfig,
@@ -47,11 +56,19 @@ def train_step(
     model: ModelRef,
     layers: Sequence[int],
     execution: ExecutionConfig,
+    share: float = 1.0,
+    earlier: Artifact[TrainResult] | None = None,
+    callbacks: Sequence["UserCallback"] = (),
 ) -> Step[TrainResult]:
     """Tune `config.projections` of the 0-based `layers` of `model` on `pairs`.
 
     The artifact holds `trained.safetensors`, the tuned tensors alone under their state-dict names in the base's stored
-    precision, and `loss.jsonl`.
+    precision, and `loss.jsonl`; a part of a training also the checkpoint to go on from.
+
+    Args:
+        share: of the optimizer steps to take; the schedule stays that of the whole training.
+        earlier: the same training up to a smaller share, whose steps are then not taken again.
+        callbacks: of Ray Train, told of every checkpoint's step and translation loss.
 
     Raises:
         InputError: (here) a setting cannot work; (in its run) the training diverges, or no pair is short enough.
@@ -66,6 +83,7 @@ def train_step(
     for projection in set(config.projections) - {WHOLE_LAYER}:
         model.family.projection(projection)
     identity = TrainConfig(training=config, prompt=prompts.translation, dtype=dtype, layers=tuple(layers))
+    inputs: dict[str, HasFingerprint] = {"pairs": pairs, "model": model}
 
     def run(attempt: Attempt) -> TrainResult:
         workers = attempt.context.workers("training")
@@ -79,10 +97,15 @@ def train_step(
             cache=Path(execution.model_cache),
             checkpoint_steps=execution.checkpoint_steps,
             output=attempt.directory,
+            share=share,
+            earlier=None if earlier is None else earlier.directory,
         )
-        return _fit(job, workers, attempt.scratch)
+        return _fit(job, workers, attempt.scratch, callbacks)
 
-    return Step("train", 2, identity, {"pairs": pairs, "model": model}, TrainResult, run, workers="training")
+    if share < 1:
+        part = PartConfig(**dict(identity), share=share)
+        return Step("train_part", 1, part, inputs, TrainResult, run, workers="training")
+    return Step("train", 2, identity, inputs, TrainResult, run, workers="training")
 
 
 def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
@@ -90,7 +113,7 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
     return [StepLoss.model_validate_json(line) for line in artifact.file(LOSS_FILE).read_text().splitlines()]
 
 
-def _fit(job: TrainJob, workers: Workers, scratch: Path) -> TrainResult:
+def _fit(job: TrainJob, workers: Workers, scratch: Path, callbacks: Sequence["UserCallback"]) -> TrainResult:
     from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -114,6 +137,7 @@ def _fit(job: TrainJob, workers: Workers, scratch: Path) -> TrainResult:
             storage_path=str(scratch),
             failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
+            callbacks=list(callbacks),
             logging_config=LoggingConfig(log_level="WARNING"),
             worker_runtime_env={"env_vars": environment},
         ),

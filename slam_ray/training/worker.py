@@ -46,7 +46,11 @@ def _train(job: TrainJob) -> TrainResult:
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:
             trainer.restore(Path(saved))
+    elif job.earlier is not None:
+        trainer.restore(job.earlier)
     progress = trainer.run()
+    if job.share < 1:
+        save(job.output, trainer.parameters, progress, write=trainer.rank == 0)
     weights = master_weights(trainer.parameters)
     if trainer.rank == 0:
         save_file(as_stored(folder, weights, job.dtype), job.output / TRAINED_FILE)
@@ -96,15 +100,16 @@ class Trainer:
             print(f"  train: going on after step {self._progress.step}", flush=True)
 
     def run(self) -> TrainingProgress:
-        """Take all steps that are left, with a checkpoint every so many."""
+        """Take all steps that are left of the job's share, with a checkpoint every so many."""
         progress = self._progress
-        shown = Progress("train", self._steps, "steps", done=progress.step)
-        while progress.step < self._steps:
+        end = math.ceil(self._steps * self._job.share)
+        shown = Progress("train", end, "steps", done=progress.step)
+        while progress.step < end:
             loss = self._step(progress.step)
             progress.losses.append(loss)
             progress.step += 1
             progress.epoch = progress.step // self._epoch_steps
-            if progress.step % self._job.checkpoint_steps == 0 and progress.step < self._steps:
+            if progress.step % self._job.checkpoint_steps == 0 and progress.step < end:
                 self._checkpoint()
             if self.rank == 0:
                 shown.advance(note=f"loss {loss.loss:.4f}")
@@ -145,7 +150,8 @@ class Trainer:
         with tempfile.TemporaryDirectory() as folder:
             save(Path(folder), self.parameters, self._progress, write=self.rank == 0)
             checkpoint = ray.train.Checkpoint.from_directory(folder) if self.rank == 0 else None
-            ray.train.report({"step": self._progress.step}, checkpoint=checkpoint)
+            metrics = {"step": self._progress.step, "translation_loss": self._progress.losses[-1].loss}
+            ray.train.report(metrics, checkpoint=checkpoint)
 
 
 def as_stored(folder: Path, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:

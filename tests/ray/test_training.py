@@ -163,6 +163,21 @@ def test_two_workers_train_as_one_plain_process_does(undisturbed: Artifact[Train
     assert result.final_loss == losses[-1].loss
 
 
+def test_a_training_in_two_parts_is_the_same_training(ray_cluster: LocalRay, inputs: Inputs, plain: Plain) -> None:
+    execution = ExecutionConfig(training_workers=2, model_cache=str(inputs.folder / "cache"))
+    storage = Storage(inputs.folder / "parts")
+    given = (TRAINING, PromptsConfig(), "float32", inputs.pairs, inputs.model, LAYERS, execution)
+    with Context(execution) as context:
+        part = storage.make(train_step(*given, share=0.5), context)
+        whole = storage.make(train_step(*given, earlier=part), context)
+        context.settle()
+    assert part.result.steps == STEPS // 2
+    assert whole.fingerprint == inputs.step(execution).fingerprint != part.fingerprint
+    losses = [loss.loss for loss in read_losses(whole)]
+    assert losses[: STEPS // 2] == [loss.loss for loss in read_losses(part)], "a step was taken again"
+    assert_equal_to(plain, whole, losses)
+
+
 def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(
     undisturbed: Artifact[TrainResult], inputs: Inputs
 ) -> None:

@@ -1,0 +1,102 @@
+"""A search's folder, `<storage>/searches/<name>/`: what was asked for, Tune's state, and at the end what was found."""
+
+import json
+from typing import Any
+
+import numpy as np
+import yaml
+
+from slam_ray.config import InputError, RunConfig
+from slam_ray.pipeline.storage import Storage
+from slam_ray.reporting.figures import layer_range_figure, pareto_figure
+from slam_ray.search.result import SearchResult, TrialRow
+
+RESULT, BEST, CONFIG = "search.json", "best.yaml", "config.yaml"
+PARETO, RANGES = "pareto.png", "layer_ranges.png"
+
+
+class SearchDirectory:
+    """The folder of the search that `config` names."""
+
+    def __init__(self, config: RunConfig, storage: Storage) -> None:
+        self._config = config
+        self.path = storage.root / "searches" / config.name
+
+    def check(self) -> None:
+        """Raise InputError if this name is taken by a search that was asked for something else."""
+        file = self.path / CONFIG
+        if not file.exists():
+            return
+        before, now = _flat(yaml.safe_load(file.read_text())), _flat(self._asked())
+        different = sorted(key for key in before | now if before.get(key) != now.get(key))
+        if different:
+            changes = "; ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in different[:3])
+            raise InputError(
+                f"search {self._config.name!r} in {self.path} was asked for otherwise ({changes}); give this one"
+                " another name with --name: what both train is trained once"
+            )
+
+    def start(self) -> None:
+        """Write what is asked for."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / CONFIG).write_text(yaml.safe_dump(self._asked(), sort_keys=False))
+
+    def found(self) -> SearchResult | None:
+        """The result, if the search is finished."""
+        file = self.path / RESULT
+        return SearchResult.model_validate_json(file.read_text()) if file.exists() else None
+
+    def finish(self, result: SearchResult, best: RunConfig | None, layers: int) -> None:
+        """Write figures, the best trial's configuration and, last, the result.
+
+        Args:
+            result: what was found.
+            best: configuration of the best trial.
+            layers: of the model.
+        """
+        self._draw(result, layers)
+        if best is not None:
+            note = f"# The best trial of the search {self._config.name!r}: python jobs/run_slam.py {self.path / BEST}\n"
+            if result.pairs is not None:
+                note += f"# It was found with {result.pairs} pairs of a language; this trains on all.\n"
+            values = best.model_copy(update={"name": f"{self._config.name}-best"}).model_dump(
+                mode="json", exclude={"search"}
+            )
+            (self.path / BEST).write_text(note + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        draft = self.path / f"{RESULT}.draft"
+        draft.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        draft.replace(self.path / RESULT)
+
+    def _asked(self) -> dict[str, Any]:
+        asked: dict[str, Any] = json.loads(self._config.model_dump_json(exclude={"execution", "storage"}))
+        return asked
+
+    def _draw(self, result: SearchResult, layers: int) -> None:
+        rows = [row for row in result.trials if row.state == "finished"]
+        if not rows:
+            return
+        own = next((place for place, row in enumerate(rows) if row.number == 0), None)
+        best = next((place for place, row in enumerate(rows) if result.best and row.number == result.best.number), None)
+        accuracy = np.array([row.non_english for row in rows], dtype=float)
+        share = np.array([row.trained_share for row in rows], dtype=float)
+        front = [row.front for row in rows]
+        figure = pareto_figure(share, accuracy, front, own, best, result.base_non_english)
+        figure.savefig(self.path / PARETO, dpi=150)
+        from_first = [place for place, row in enumerate(rows) if _from_first(row)]
+        if from_first:
+            ends = [rows[place].layers[-1] for place in from_first]
+            mine = None if own is None else float(accuracy[own])
+            figure = layer_range_figure(ends, accuracy[from_first], layers, mine, result.base_non_english)
+            figure.savefig(self.path / RANGES, dpi=150)
+
+
+def _from_first(row: TrialRow) -> bool:
+    return row.layers == tuple(range(len(row.layers)))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}".strip(".")).items()
+    }

@@ -1,0 +1,102 @@
+"""A search whose driver is killed with -9 goes on, and trials that ASHA stops leave nothing behind."""
+
+import json
+import os
+import pickle
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from slam_ray.pipeline.local_ray import LocalRay
+from tests.search import finish, folder, found, records, start
+
+# A rate that destroys the model, so that a rung before the end is enough to see it.
+RUINOUS = 0.1
+SETTINGS: dict[str, Any] = {
+    "search__sampler": "optuna",
+    "search__trials": 6,
+    "search__space": {
+        "selection.layers": {"choice": ["0-0", "0-1", "0-2"]},
+        "training.learning_rate": {"choice": [2e-4, RUINOUS]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def disturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """Storage, output up to the kill once two trials have ended, and output of the rerun."""
+    storage = tmp_path_factory.mktemp("killed")
+    process = start(storage, **SETTINGS)
+    assert process.stdout is not None
+    before, ended = "", set()
+    for line in process.stdout:
+        before += line
+        ended |= set(re.findall(r"^(trial-\d+): ended", line))
+        if len(ended) == 2:
+            break
+    else:
+        pytest.fail(before)
+    process.send_signal(signal.SIGKILL)
+    before += process.communicate()[0]
+    return storage, before, finish(start(storage, **SETTINGS))
+
+
+def test_finished_trials_stay_finished(disturbed: tuple[Path, str, str]) -> None:
+    storage, before, after = disturbed
+    ended = set(re.findall(r"^(trial-\d+): ended", before, re.MULTILINE))
+    kept = known_at_the_kill(storage)
+    assert kept, "nothing was kept"
+    assert kept <= ended
+    started_again = set(re.findall(r"^(trial-\d+): layers ", after, re.MULTILINE))
+    assert kept.isdisjoint(started_again)
+    assert [row["number"] for row in found(storage)["trials"]] == list(range(6))
+    assert "count: done before" in after
+
+
+def known_at_the_kill(storage: Path) -> set[str]:
+    """Trials that Tune's first session knew as ended."""
+    state = json.loads(sorted((folder(storage) / "trials").glob("experiment_state-*.json"))[0].read_text())
+    trials = [json.loads(trial) for trial, _ in state["trial_data"]]
+    return {trial["custom_trial_name"] for trial in trials if trial["status"] == "TERMINATED"}
+
+
+def test_the_sampler_knows_every_trial_that_it_drew(disturbed: tuple[Path, str, str]) -> None:
+    storage, _, _ = disturbed
+    newest = sorted((folder(storage) / "trials").glob("searcher-state-*.pkl"))[-1]
+    study = pickle.loads(newest.read_bytes())["_ot_study"]
+    values = sorted(trial.value for trial in study.trials)
+    rows = [row for row in found(storage)["trials"] if row["number"]]
+    assert len(values) == len(rows) == 5
+    assert values == pytest.approx(sorted(objective(row) for row in rows))
+
+
+def rate(row: dict[str, Any]) -> float:
+    return float(row["point"]["training.learning_rate"])
+
+
+def objective(row: dict[str, Any]) -> float:
+    if row["state"] == "stopped" or row["english_loss"] <= 1:
+        return float(row["non_english"])
+    return 1 - float(row["english_loss"])
+
+
+def test_stopped_trials_give_workers_and_memory_back(disturbed: tuple[Path, str, str]) -> None:
+    import ray
+
+    storage, _, _ = disturbed
+    stopped = [row for row in found(storage)["trials"] if row["state"] == "stopped"]
+    assert stopped
+    finished = [(row["layers"], rate(row)) for row in found(storage)["trials"] if row["state"] == "finished"]
+    whole = [json.loads(record.read_text())["config"] for record in records(storage, "train")]
+    trained = {(tuple(each["layers"]), each["training"]["learning_rate"]) for each in whole}
+    assert trained == {(tuple(layers), each) for layers, each in finished}, "a stopped trial was trained to its end"
+    assert all(row["share"] < 1 for row in stopped)
+    # There is one slot, so each trial that came after a stopped one had its workers' place; and at the end:
+    total, free = ray.cluster_resources(), ray.available_resources()
+    assert {name: free.get(name) for name in ("CPU", "memory")} == {name: total[name] for name in ("CPU", "memory")}
+    me = psutil.Process(os.getpid())
+    assert not [each for each in me.children(recursive=True) if "RayTrainWorker" in " ".join(each.cmdline())]

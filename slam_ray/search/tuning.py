@@ -261,9 +261,14 @@ class Watch(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """Free what the trial held."""
-        ray.get(workplace().leave.remote(str(trial)))
+        _leave(trial)
         print(f"{trial}: failed; the search goes on", flush=True)
 
     def on_trial_complete(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
-        """Say that nothing more comes of it."""
+        """Free what the trial held: one that ASHA stops may have asked for its next turn already."""
+        _leave(trial)
         print(f"{trial}: ended", flush=True)
+
+
+def _leave(trial: Trial) -> None:
+    ray.get(workplace().leave.remote(str(trial)))

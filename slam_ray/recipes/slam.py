@@ -6,7 +6,15 @@ from functools import partial
 from typing import Any
 
 from slam_ray.activations import Answers, count_step, sample_step, states_step
-from slam_ray.config import CorporaConfig, EvaluationConfig, ModelConfig, RunConfig, SelectionConfig, SourceConfig, Sources
+from slam_ray.config import (
+    CorporaConfig,
+    EvaluationConfig,
+    ModelConfig,
+    RunConfig,
+    SelectionConfig,
+    SourceConfig,
+    Sources,
+)
 from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
 from slam_ray.corpora.prompts import prompts_for

@@ -15,6 +15,7 @@ from slam_ray.corpora.formats.layout import normalised
 from slam_ray.corpora.languages import LANGUAGES, script_share
 from slam_ray.corpora.numbers import lost_numbers
 from slam_ray.corpora.records import Pair
+from slam_ray.pipeline.table import aligned
 
 SHOWN, SHOWN_CHARACTERS = 3, 160
 CHARACTERS_OF_A_WORD = 3  # in a language without spaces, generously
@@ -86,11 +87,7 @@ def table(records: Mapping[str, int], found: Sequence[Loss]) -> str:
         rows.append([rule.replace("_", " "), *map(str, numbers), str(sum(numbers))])
     shares = [*((records[code], total[code]) for code in records), (sum(records.values()), sum(total.values()))]
     rows.append(["kept, %", *(f"{100 * kept / of:.1f}" if of else "-" for kept, of in shares)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
+    lines = aligned(rows)
     for loss in found:
         example = loss.examples[0]
         lines.append(f"e.g. {loss.rule} {loss.language} {example.id}: {example.source!r} for {example.english!r}")

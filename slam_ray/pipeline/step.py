@@ -125,3 +125,17 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
     """Hash plain JSON values; anything else (a path, a callable, NaN) raises TypeError or ValueError."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The dotted keys in which two mappings of JSON values differ, each with both values."""
+    old, new = _flat(before), _flat(now)
+    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in sorted(old | new) if old.get(key) != new.get(key)]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {
+        key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}".strip(".")).items()
+    }

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from slam_ray.config import RunConfig
 from slam_ray.pipeline.content import sha256
-from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step
+from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step, differences
 
 RECORD = "record.json"
 ASIDE = ".damaged-"
@@ -102,16 +102,13 @@ class Storage:
 
     def nearest_difference(self, step: Step[Any]) -> str:
         """The config keys and inputs in which the most similar finished artifact of this kind differs, "" if none."""
-        wanted = _flat(step.identity)
-        differences: list[list[str]] = []
+        found: list[list[str]] = []
         for record_file in (self.root / "artifacts" / step.name).glob(f"*/{RECORD}"):
             record = read_record(record_file.parent)
-            if record is None:
-                continue
-            found = _flat({key: record[key] for key in step.identity})
-            keys = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
-            differences.append([f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in keys])
-        return "; ".join(sorted(differences, key=len)[0]) if differences else ""
+            if record is not None:
+                found.append(differences({key: record[key] for key in step.identity}, step.identity))
+        nearest: list[str] = min(found, key=len, default=[])
+        return "; ".join(nearest)
 
     def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
         name = item.name if isinstance(item, Step) else item.step
@@ -165,12 +162,3 @@ def _contents(folder: Path) -> dict[str, tuple[int, str]]:
 def _versions() -> dict[str, str]:
     installed = {package.name: package.version for package in distributions()}
     return {name: installed[name] for name in RECORDED_VERSIONS if name in installed}
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        flat |= _flat(item, f"{prefix}.{key}" if prefix else key)
-    return flat

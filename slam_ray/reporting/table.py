@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from slam_ray.evaluation.accuracy import LanguageScore, Scores
+from slam_ray.pipeline.table import aligned
 from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow, most_written
 
 SIGNIFICANT_P = 0.05
@@ -38,7 +39,7 @@ def scores_table(name: str, scores: Scores) -> str:
         ("non-English", headline.avg_non_en, other.avg_non_en),
     ):
         rows.append((title, "", _percent(mean), "", "", _percent(by_other), "", ""))
-    return "\n".join([f"{name}: accuracy in percent", *_aligned(rows)])
+    return "\n".join([f"{name}: accuracy in percent", *aligned(rows)])
 
 
 def points(value: float) -> str:
@@ -61,12 +62,12 @@ def _benchmark(benchmark: Benchmark) -> str:
     return "\n".join(
         [
             f"{benchmark.name}: accuracy in percent, {benchmark.problems} problems a language",
-            *_aligned(rows),
+            *aligned(rows),
             f"* McNemar p < {SIGNIFICANT_P}",
             f"{head.name}: {points(change.difference)} points"
             f" [{points(change.low)}, {points(change.high)}], {head.verdict}",
             "",
-            *_aligned(_more(benchmark)),
+            *aligned(_more(benchmark)),
         ]
     )
 
@@ -106,14 +107,3 @@ def _ends(score: LanguageScore) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from slam_ray.config import InputError, RunConfig
+from slam_ray.pipeline.step import differences
 from slam_ray.pipeline.storage import Storage
 from slam_ray.reporting.figures import layer_range_figure, pareto_figure
 from slam_ray.search.result import SearchResult, TrialRow
@@ -27,10 +28,8 @@ class SearchDirectory:
         file = self.path / CONFIG
         if not file.exists():
             return
-        before, now = _flat(yaml.safe_load(file.read_text())), _flat(self._asked())
-        different = sorted(key for key in before | now if before.get(key) != now.get(key))
-        if different:
-            changes = "; ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in different[:3])
+        if different := differences(yaml.safe_load(file.read_text()), self._asked()):
+            changes = "; ".join(different[:3])
             raise InputError(
                 f"search {self._config.name!r} in {self.path} was asked for otherwise ({changes}); give this one"
                 " another name with --name: what both train is trained once"
@@ -92,11 +91,3 @@ class SearchDirectory:
 
 def _from_first(row: TrialRow) -> bool:
     return row.layers == tuple(range(len(row.layers)))
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {
-        key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}".strip(".")).items()
-    }

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from slam_ray.pipeline.table import aligned
+
 State = Literal["finished", "stopped", "failed"]
 
 
@@ -142,12 +144,7 @@ def search_table(result: SearchResult) -> str:
     cells = [heads, ("base", "-", "-", f"{result.base_non_english:.1f}", f"{result.base_english:.1f}", "-", "-", ""), *(
         _cells(row) for row in result.trials
     )]  # fmt: skip
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    lines = [
-        "  ".join(cell.ljust(width) if place in (1, 7) else cell.rjust(width) for place, (cell, width) in
-                  enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in cells
-    ]  # fmt: skip
+    lines = aligned(cells, left=(1, 7))
     head = f"{result.name}: accuracy in percent on {result.problems} problems a language kept for choosing"
     if result.limit is not None:
         head = f"SMOKE SEARCH on the first {result.limit} records of each language: not a result\n\n{head}"

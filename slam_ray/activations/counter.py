@@ -76,8 +76,8 @@ class CountingActor:
         # One thread: how a sum is split over threads decides its rounding.
         torch.set_num_threads(1)
         self._units = units
-        loaded = load_model(place(model, Path(cache)), dtype, model.trusted)
-        self._counter = Counter(loaded.to(device), model.family)  # type: ignore[arg-type]
+        loaded = load_model(place(model, Path(cache)), dtype, model.trusted, device)
+        self._counter = Counter(loaded, model.family)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """One row for one unit, whatever the actor did before."""

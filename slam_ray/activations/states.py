@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +117,7 @@ def map_states(
         units = plan_units(encoded, ids, 1, activations.token_budget)
     except InputError as error:
         return error
-    decoder = load_model(place(model, cache), dtype, model.trusted).to(device).base_model  # type: ignore[arg-type]
+    decoder: Any = load_model(place(model, cache), dtype, model.trusted, device).base_model
     layers = depths(decoder.config.num_hidden_layers)
     states = np.zeros((len(layers), len(languages), len(ids), decoder.config.hidden_size), dtype=np.float32)
     progress = Progress("states", len(encoded), "questions")

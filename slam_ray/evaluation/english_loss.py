@@ -68,7 +68,7 @@ def english_loss(
     examples = [Example(np.array(tokens, np.int32), prompt=1) for tokens in encoded if len(tokens) > 1]
     if not examples:
         return InputError("corpora.english: no text has two tokens")
-    loaded = load_model(folder, dtype, model.trusted).to(device)  # type: ignore[arg-type]
+    loaded = load_model(folder, dtype, model.trusted, device)
     total = 0.0
     with torch.no_grad():
         for row in rows_of_rank(examples, ROW_TOKENS, rank=0, ranks=1):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Part = tuple[int, int, int]  # of a tensor, as `narrow` takes it: axis, start, length
 
 
-def load_model(directory: Path, dtype: str, trusted: bool = False) -> "PreTrainedModel":
-    """The causal language model in `directory`, in evaluation mode on the CPU, its parameters in `dtype`.
+def load_model(directory: Path, dtype: str, trusted: bool = False, device: str = "cpu") -> "PreTrainedModel":
+    """The causal language model in `directory`, in evaluation mode on `device`, its parameters in `dtype`.
 
     Python code that it brings along is run only if it is `trusted`.
     """
@@ -35,8 +35,8 @@ def load_model(directory: Path, dtype: str, trusted: bool = False) -> "PreTraine
     )
     wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"
-    model.eval()
-    return model
+    moved: PreTrainedModel = torch.nn.Module.to(model.eval(), torch.device(device))
+    return moved
 
 
 def load_tokenizer(directory: Path, trusted: bool = False) -> "PreTrainedTokenizerBase":

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -12,20 +13,21 @@ from slam_ray.demo.make_data import DATA, distinct
 from slam_ray.models.loading import load_tokenizer
 
 MODELS = DATA.parent / "models"
+Texts = list[tuple[str, str]]  # language and question
 
 
 @pytest.fixture(scope="module")
-def tokenizer():  # type: ignore[no-untyped-def]
+def tokenizer() -> Any:
     return load_tokenizer(MODELS / "base")
 
 
 @pytest.fixture(scope="module")
-def dev() -> list[tuple[str, str]]:
+def dev() -> Texts:
     lines = (DATA / "dev.jsonl").read_text(encoding="utf-8").splitlines()
     return [(record["language"], record["question"]) for record in map(json.loads, lines)]
 
 
-def test_one_beginning_of_text_and_the_text_comes_back(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+def test_one_beginning_of_text_and_the_text_comes_back(tokenizer: Any, dev: Texts) -> None:
     for _, text in dev:
         ids = tokenizer(text).input_ids
         assert ids.count(tokenizer.bos_token_id) == 1
@@ -33,27 +35,27 @@ def test_one_beginning_of_text_and_the_text_comes_back(tokenizer, dev) -> None: 
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
 
 
-def test_the_question_inside_its_prompt_is_exactly_some_tokens(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+def test_the_question_inside_its_prompt_is_exactly_some_tokens(tokenizer: Any, dev: Texts) -> None:
     for (_, text), asked in zip(dev, ask(PromptsConfig(), [text for _, text in dev], tokenizer), strict=True):
         assert (asked.start, asked.end) == (2, len(asked.tokens) - 1)
         assert list(asked.tokens[2:-1]) == tokenizer(text, add_special_tokens=False).input_ids
 
 
-def test_translation_prompts_are_two_tokens_around_the_source(tokenizer, dev) -> None:  # type: ignore[no-untyped-def]
+def test_translation_prompts_are_two_tokens_around_the_source(tokenizer: Any, dev: Texts) -> None:
     for language, text in dev:
         if language != "en":
             ids = tokenizer(translation_prompt(PromptsConfig(), language, text)).input_ids
             assert ids[2:-1] == tokenizer(text, add_special_tokens=False).input_ids
 
 
-def test_digits_stand_alone(tokenizer) -> None:  # type: ignore[no-untyped-def]
+def test_digits_stand_alone(tokenizer: Any) -> None:
     tokens = [tokenizer.decode(index) for index in tokenizer("12+5=17, 38個", add_special_tokens=False).input_ids]
     assert tokens[:7] == ["1", "2", "+", "5", "=", "1", "7"]
     assert tokens[-3:] == ["3", "8", "個"]
 
 
 @pytest.mark.parametrize("language", UNSPACED)
-def test_words_of_unspaced_scripts_are_single_tokens(tokenizer, language: str) -> None:  # type: ignore[no-untyped-def]
+def test_words_of_unspaced_scripts_are_single_tokens(tokenizer: Any, language: str) -> None:
     for problem in distinct("dev", 60):
         texts = question(problem, language), solution(problem, language)
         pieces = [tokenizer.decode(index).strip() for text in texts for index in tokenizer(text).input_ids[1:]]

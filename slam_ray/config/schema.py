@@ -328,6 +328,12 @@ class ExecutionConfig(Section):
     counting_actors: int = Field(2, ge=1, description="Model replicas that count, each on one GPU or one CPU.")
     training_workers: int = Field(2, ge=1, description="DeepSpeed ZeRO-2 workers, each on one GPU or one CPU.")
     engines: int = Field(2, ge=1, description="vLLM engines, each on one GPU or one CPU.")
+    device: Literal["auto", "gpu"] = Field(
+        "auto", description="What each of them takes: a GPU, or (auto) one if the cluster has any when the run starts."
+    )
+    node_wait_s: float = Field(
+        0, ge=0, description="Seconds to wait for nodes that the cluster adds as they are needed; 0: it adds none."
+    )
     checkpoint_steps: int = Field(100, ge=1, description="Optimizer steps between training checkpoints.")
     model_cache: str = Field(
         "~/.cache/slam_ray/models",

@@ -7,14 +7,16 @@ again, so that no two stages ever share a GPU's memory.
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
 
 from slam_ray.config import ExecutionConfig, InputError
 from slam_ray.pipeline.resources import KEYS, Workers, shortfall
+from slam_ray.pipeline.seen import check_seen
 
 T = TypeVar("T")
 IDLE_TIMEOUT_S = 120.0
@@ -25,12 +27,23 @@ class Context:
     """Ray for one run; a context manager that lets everything go at its end.
 
     Args:
-        execution: how many workers of each kind.
+        execution: how many workers of each kind, on what, and how long to wait for nodes.
         others: how much of "CPU" and "GPU" others may hold all the while; a stage has ended without that being free.
+        storage: folder that workers write into, if any.
+        folders: others that they read.
     """
 
-    def __init__(self, execution: ExecutionConfig, others: Mapping[str, float] = NOBODY) -> None:
+    def __init__(
+        self,
+        execution: ExecutionConfig,
+        others: Mapping[str, float] = NOBODY,
+        *,
+        storage: Path | None = None,
+        folders: Sequence[Path] = (),
+    ) -> None:
         self.execution, self._others = execution, others
+        self._storage, self._folders = storage, folders
+        self._seeing: set[str] = set()
         self._exit = ExitStack()
         self._held: tuple[str, Any, ExitStack] | None = None
         self._workers: dict[str, Workers] = {}
@@ -43,13 +56,19 @@ class Context:
         self._exit.close()
 
     def workers(self, kind: str) -> Workers:
-        """The workers of one kind ("counting", "training", "engines"); connects to Ray at the first call.
+        """The workers of one kind ("counting", "training", "engines"), once there is room for them.
+
+        Connects to Ray at the first call.
 
         Raises:
-            InputError: some kind can never fit this cluster; raised at the first call, for all kinds.
+            InputError: some kind does not fit this cluster (at the first call, for all kinds), or a node does not see
+                the folders of the run.
         """
         if not self._workers:
-            self._workers = self._connect()
+            self._connect()
+            self._have_room(*self._workers.values())
+        else:
+            self._have_room(self._workers[kind])
         return self._workers[kind]
 
     def once(self, kind: str, function: Callable[..., T | InputError], *arguments: Any) -> T:
@@ -90,7 +109,7 @@ class Context:
         if self._workers and self._held is None:
             self._wait_until_idle()
 
-    def _connect(self) -> dict[str, Workers]:
+    def _connect(self) -> None:
         import ray
 
         if not ray.is_initialized():
@@ -100,13 +119,47 @@ class Context:
                 self._exit.enter_context(local_ray())
             ray.init(logging_level=logging.WARNING)
             self._exit.callback(ray.shutdown)
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        gpu = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
-        workers = {kind: Workers(kind, getattr(self.execution, key), cpus=1, gpus=gpu) for kind, key in KEYS.items()}
-        missing = [text for kind in workers.values() if (text := shortfall(kind, nodes))]
-        if missing:
-            raise InputError("this cluster can never run this configuration:\n  " + "\n  ".join(missing))
-        return workers
+        device = self.execution.device
+        gpus = device == "gpu" or (device == "auto" and any(node.get("GPU", 0) >= 1 for node in _resources()))
+        self._workers = {
+            kind: Workers(kind, getattr(self.execution, key), cpus=1, gpus=int(gpus)) for kind, key in KEYS.items()
+        }
+
+    def _have_room(self, *kinds: Workers) -> None:
+        """Wait for the nodes that these need, each kind by itself, and look whether the new ones see the storage."""
+        lacking = []
+        for kind in kinds:
+            text = shortfall(kind, _resources())
+            if text and not self._nodes_come(kind, text):
+                lacking.append(text)
+        if lacking:
+            waited = self.execution.node_wait_s
+            what = f"no nodes came within {waited:g} s for" if waited else "this cluster can never run"
+            raise InputError(f"{what} this configuration:\n  " + "\n  ".join(lacking))
+        self._check_folders()
+
+    def _nodes_come(self, kind: Workers, lacking: str) -> bool:
+        """Ask the cluster's autoscaler for nodes, by a placement group that ends with this process."""
+        if not self.execution.node_wait_s:
+            return False
+        from ray.util import placement_group, remove_placement_group
+
+        print(f"waiting for nodes: {lacking}", flush=True)
+        bundle = {"CPU": kind.cpus, "GPU": kind.gpus} if kind.gpus else {"CPU": kind.cpus}
+        group = placement_group([bundle] * kind.count)
+        try:
+            return bool(group.wait(self.execution.node_wait_s))
+        finally:
+            remove_placement_group(group)
+
+    def _check_folders(self) -> None:
+        import ray
+
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        new = [node for node in nodes if node["Resources"].get("CPU") and node["NodeID"] not in self._seeing]
+        if self._storage is not None and len(nodes) > 1:
+            check_seen(self._storage, self._folders, new)
+            self._seeing |= {node["NodeID"] for node in new}
 
     def _wait_until_idle(self) -> None:
         import ray
@@ -121,3 +174,10 @@ class Context:
                 names = sorted({p.name() for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::")})
                 raise RuntimeError(f"a stage ended but still holds {busy} after {IDLE_TIMEOUT_S:.0f} s: {names}")
             time.sleep(0.1)
+
+
+def _resources() -> list[dict[str, float]]:
+    """What each node of the cluster has in all."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]

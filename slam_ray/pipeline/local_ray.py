@@ -7,6 +7,7 @@ so lives beside any other Ray. A guard process ends it, and nothing else, howeve
 import contextlib
 import http.client
 import itertools
+import json
 import os
 import random
 import secrets
@@ -53,7 +54,7 @@ def local_ray(cpus: int | None = None) -> Iterator[LocalRay]:
 
     Args:
         cpus: logical CPUs it offers; by default the machine's, but at least the two that two workers need, and one
-            for the drivers of a search's trials, which wait most of the time.
+            for the drivers of a search's trials, which wait most of the time. Without any it is the head of a cluster.
 
     Raises:
         InputError: the folder for temporary files has too long a name for Ray's sockets.
@@ -112,12 +113,47 @@ def _shared_environment(token_file: Path, dashboard: str) -> dict[str, str]:
 def _command(folder: Path, cpus: int | None, ports: Sequence[int]) -> list[str]:
     return [
         *(_python(folder), "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        *(f"--num-cpus={cpus or max(2, _cores()) + 1}", f"--temp-dir={folder}"),
+        *(f"--num-cpus={max(2, _cores()) + 1 if cpus is None else cpus}", f"--temp-dir={folder}"),
         *(f"--node-ip-address={LOOPBACK}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={ports[0]}"),
         # 0 is any free port; by default every Ray of a machine would take the same ones.
         *("--port=0", "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
         f"--ray-client-server-port={ports[1]}",
     ]
+
+
+@contextlib.contextmanager
+def local_node(head: LocalRay, cpus: int, resources: Mapping[str, float], inside: Sequence[str] = ()) -> Iterator[None]:
+    """Another node of `head`'s cluster on this machine, ended with the block as the head is.
+
+    Args:
+        cpus: logical CPUs it offers.
+        resources: others that it offers, by name.
+        inside: a command that runs its node in surroundings of its own, such as a container's.
+
+    Raises:
+        RuntimeError: it did not join the cluster; the message ends with what it said.
+    """
+    folder = _folder()
+    node = str(Path(__file__).with_name("node.py"))
+    command = [*inside, _python(folder), "-P", node, head.address, str(cpus), json.dumps(dict(resources))]
+    before = _nodes(head)
+    with tempfile.TemporaryFile() as log, _guarded(folder, command, head.environment, _free_ports(4), log) as guard:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while _nodes(head) <= before:
+            if guard.poll() is not None or time.monotonic() > deadline:
+                log.seek(0)
+                raise RuntimeError(f"no node joined Ray; it said:\n{log.read().decode(errors='replace')[-3000:]}")
+            time.sleep(0.1)
+        yield
+
+
+def _nodes(head: LocalRay) -> int:
+    """Nodes of its cluster that are alive."""
+    from ray._raylet import GcsClient
+    from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
+
+    infos = GcsClient(address=head.address).get_all_node_info(timeout=30).values()
+    return sum(info.state == GcsNodeInfo.ALIVE for info in infos)
 
 
 def _python(folder: Path) -> str:

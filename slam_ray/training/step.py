@@ -100,7 +100,7 @@ def train_step(
             share=share,
             earlier=None if earlier is None else earlier.directory,
         )
-        return _fit(job, workers, attempt.scratch, callbacks)
+        return _fit(job, workers, attempt.scratch, callbacks, execution.node_wait_s)
 
     if share < 1:
         part = PartConfig(**dict(identity), share=share)
@@ -113,7 +113,9 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
     return [StepLoss.model_validate_json(line) for line in artifact.file(LOSS_FILE).read_text().splitlines()]
 
 
-def _fit(job: TrainJob, workers: Workers, scratch: Path, callbacks: Sequence["UserCallback"]) -> TrainResult:
+def _fit(
+    job: TrainJob, workers: Workers, scratch: Path, callbacks: Sequence["UserCallback"], node_wait_s: float
+) -> TrainResult:
     from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -123,6 +125,8 @@ def _fit(job: TrainJob, workers: Workers, scratch: Path, callbacks: Sequence["Us
 
     # An actor of its own that foresees a node's end; without it the workers die there and start again just the same.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
+    # When a node was lost, another may have to be added before the workers find their places again.
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(max(60.0, node_wait_s))
     environment = WORKER_ENVIRONMENT if workers.gpus else WORKER_ENVIRONMENT | {"DS_ACCELERATOR": "cpu"}
     trainer = Trainer(
         _work,

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         return TO_DO if result is None else ALL_DONE
     if result is None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        with Context(config.execution) as context:
+        with Context(config.execution, storage=storage.root, model=config.model.path) as context:
             result = search(config, space, storage, context)
     print(f"\n{search_table(result)}\n\nsearch: {directory.path}")
     return 0

@@ -7,7 +7,7 @@ again, so that no two stages ever share a GPU's memory.
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -29,8 +29,8 @@ class Context:
     Args:
         execution: how many workers of each kind, on what, and how long to wait for nodes.
         others: how much of "CPU" and "GPU" others may hold all the while; a stage has ended without that being free.
-        storage: folder that workers write into, if any.
-        folders: others that they read.
+        storage: folder that workers write into, which every node must see.
+        model: folder of a checkpoint that they read, likewise.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Context:
         others: Mapping[str, float] = NOBODY,
         *,
         storage: Path | None = None,
-        folders: Sequence[Path] = (),
+        model: str | None = None,
     ) -> None:
         self.execution, self._others = execution, others
-        self._storage, self._folders = storage, folders
+        self._storage, self._folders = storage, [Path(model)] if model else []
         self._seeing: set[str] = set()
         self._exit = ExitStack()
         self._held: tuple[str, Any, ExitStack] | None = None

@@ -53,8 +53,8 @@ class Run:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
-        model = self._config.model.path
-        with Context(self._config.execution, storage=self.storage.root, folders=[Path(model)] if model else []) as context:
+        config = self._config
+        with Context(config.execution, storage=self.storage.root, model=config.model.path) as context:
             return run(self._stages, self.storage, context, self._link)
 
     def keep(self, file: Path) -> Path:

@@ -36,11 +36,11 @@ def check_seen(storage: Path, folders: Sequence[Path], nodes: Sequence[Mapping[s
     finally:
         mark.unlink()
     for node, missing in lacking:
-        for path in missing:
+        if missing:
+            names = " and ".join(str(storage if path == mark else path) for path in missing)
             raise InputError(
-                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see"
-                f" {storage if path == mark else path} as the driver does: keep it in a folder that every node mounts"
-                " at the same path (NFS, EFS, a ReadWriteMany volume)"
+                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {names} as the driver does:"
+                " keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
             )
 
 

@@ -38,7 +38,7 @@ from slam_ray.config import ExecutionConfig, InputError
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.local_ray import local_node, local_ray
 
-storage, inside = Path(sys.argv[1]), sys.argv[2:]
+storage, model, inside = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 one = {"counting_actors": 1, "training_workers": 1, "engines": 1}
 
 def refused(context):
@@ -52,7 +52,7 @@ with local_ray(cpus=0) as head, contextlib.ExitStack() as nodes:
         refused(context)
     with Context(ExecutionConfig(**one, node_wait_s=1)) as context:
         refused(context)
-    with Context(ExecutionConfig(**one, node_wait_s=120), storage=storage) as context:
+    with Context(ExecutionConfig(**one, node_wait_s=120), storage=storage, model=model) as context:
         threading.Timer(1, lambda: nodes.enter_context(local_node(head, 1, {}))).start()
         print("got", context.workers("counting").count, flush=True)
         if inside:
@@ -95,7 +95,9 @@ def test_a_run_waits_for_nodes_and_wants_them_to_see_its_storage(tmp_path: Path)
     namespaces = subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
     hide = f'mount -t tmpfs none "{tmp_path}" && exec "$@"'
     inside = [*UNSHARE, "sh", "-c", hide, "sh"] if namespaces else []
-    done = run([sys.executable, "-c", JOINING, str(tmp_path), *inside])
+    storage, model = tmp_path / "storage", tmp_path / "model"
+    model.mkdir()
+    done = run([sys.executable, "-c", JOINING, str(storage), str(model), *inside])
     assert done.returncode == 0, done.stdout
     lines = [line for line in done.stdout.splitlines() if not line.startswith("  training")]
     no_room = "  counting: 1 workers of 1 CPU each, but there is room for 0"
@@ -108,4 +110,4 @@ def test_a_run_waits_for_nodes_and_wants_them_to_see_its_storage(tmp_path: Path)
     assert lines[-1] == "left in the storage: []"
     if not namespaces:
         pytest.skip("this machine gives no mount namespace in which a node would not see the storage")
-    assert f"does not see {tmp_path} as the driver does" in done.stdout
+    assert f"does not see {storage} and {model} as the driver does" in done.stdout

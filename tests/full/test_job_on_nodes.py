@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +29,21 @@ def test_the_main_job_runs_on_several_nodes(tmp_path: Path) -> None:
     assert summary["selected_layers"] == [0, 1, 2, 4]
     assert {"count", "train", "report"} <= summary["seconds"].keys()
     assert not list(tmp_path.rglob(".seen-*"))
+
+
+def test_nodes_end_when_what_started_them_is_killed() -> None:
+    show = 'dirname "$RAY_AUTH_TOKEN_PATH"; exec sleep 5'
+    nodes = subprocess.Popen(
+        [ROOT / "cluster" / "local_nodes.sh", "--workers", "1", "--", "bash", "-c", show],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert nodes.stdout is not None
+    folder = nodes.stdout.readline().strip()
+    started = psutil.Process(nodes.pid).children(recursive=True)
+    assert sum("raylet" in process.name() for process in started) == 3
+    nodes.send_signal(signal.SIGKILL)
+    nodes.wait()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert alive == []
+    assert not Path(folder).exists()

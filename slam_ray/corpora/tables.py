@@ -46,7 +46,7 @@ def parquet(file: Path) -> Iterator[Row]:
 
     try:
         rows = pq.read_table(file).to_pylist()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow's word for most damage is OSError
         raise InputError(f"{file}: not Parquet ({error})") from None
     return enumerate(rows, start=1)
 

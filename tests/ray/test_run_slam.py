@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from slam_ray.pipeline.local_ray import LocalRay
 
 ROOT = Path(__file__).parents[2]
+SECRET = "hf_canary0123456789"
 # Small steps, so that each can be met half done.
 SETTINGS = [
     "--limit",
@@ -85,10 +86,17 @@ def in_generate_tuned(artifacts: Path) -> bool:
 @pytest.fixture(scope="module")
 def undisturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage = tmp_path_factory.mktemp("undisturbed")
-    output = finish(start(storage))
+    output = finish(start(storage, HF_TOKEN=SECRET))
+    assert SECRET not in output
     assert output.splitlines()[-1] == f"report: {storage}/limit-24/runs/demo/index.html"
     assert "SMOKE RUN on the first 24" in output
     return storage
+
+
+def test_no_secret_is_written_anywhere(undisturbed: Path) -> None:
+    files = [file for file in undisturbed.rglob("*") if file.is_file()]
+    assert {"record.json", "config.yaml", "index.html", "summary.json"} <= {file.name for file in files}
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
 
 
 def test_a_killed_job_goes_on_and_comes_to_the_same(undisturbed: Path, tmp_path: Path) -> None:

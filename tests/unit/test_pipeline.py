@@ -96,8 +96,13 @@ def test_plan_says_what_is_done_to_do_and_why(tmp_path: Path, context: Context) 
         ("value.txt", b"7", False),
         ("value.txt", None, True),
         ("../../record.json", b"{", True),
+        (
+            "../../record.json",
+            b'{"config": {}, "inputs": {}, "attempt": "../../x", "result": {"value": 6}, "files": {}}',
+            True,
+        ),
     ],
-    ids=["truncated", "altered", "gone", "record"],
+    ids=["truncated", "altered", "gone", "no record", "record of elsewhere"],
 )
 def test_what_was_altered_is_kept_aside_and_made_again(
     file: str, content: bytes | None, seen_when_planned: bool, tmp_path: Path, context: Context

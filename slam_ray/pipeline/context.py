@@ -172,7 +172,10 @@ class Context:
                 return
             if time.monotonic() > deadline:
                 names = sorted({p.name() for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::")})
-                raise RuntimeError(f"a stage ended but still holds {busy} after {IDLE_TIMEOUT_S:.0f} s: {names}")
+                raise RuntimeError(
+                    f"a stage ended, but after {IDLE_TIMEOUT_S:.0f} s still in use are {busy} by {names}: end what is"
+                    " left of it; if it is another job of this cluster, run one at a time"
+                )
             time.sleep(0.1)
 
 

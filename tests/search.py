@@ -36,7 +36,7 @@ def start(storage: Path, **settings: Any) -> "subprocess.Popen[str]":
 
 def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
     """Its output, once it has ended with `code`."""
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=1500)
     assert process.returncode == code, output
     return output
 

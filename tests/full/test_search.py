@@ -21,6 +21,8 @@ from slam_ray.search.search import CHOOSING, text_stages
 from slam_ray.training import train_step
 from tests.search import ROOT, finish, folder, found, records, start
 
+pytestmark = pytest.mark.timeout(1800)
+
 TRIALS = 4
 # The rule selects layers 0, 1, 2 and 4 of the embedded default; there is no layer 8.
 SPACE = {"selection.layers": {"grid": [[0, 1, 2, 4], "0-0", "7-9"]}}

@@ -14,6 +14,8 @@ import pytest
 from slam_ray.pipeline.local_ray import LocalRay
 from tests.search import finish, folder, found, records, start
 
+pytestmark = pytest.mark.timeout(1800)
+
 # A rate that destroys the model, so that a rung before the end is enough to see it.
 RUINOUS = 0.1
 SETTINGS: dict[str, Any] = {

@@ -85,7 +85,7 @@ def count_step(
     file is `counts.npz` (see `Counts`); finished units survive a killed attempt.
 
     Args:
-        answers: of `model` to the questions of `sample_step`, where `activations.text` is "answer".
+        answers: of the base model to the questions of `sample_step`, where `activations.text` is "answer".
 
     Raises:
         InputError: (here) the model has no chat template that it is to be asked in.

@@ -22,7 +22,7 @@ ByQuestion = Mapping[tuple[str, str], str]  # (language, id) -> text
 
 @dataclass(frozen=True)
 class Answers:
-    """A model's own answers, to be counted behind the questions: the artifact that holds them, and its reader."""
+    """The base model's answers, to be counted behind the questions: the artifact that holds them, and its reader."""
 
     artifact: HasFingerprint
     read: Callable[[], ByQuestion]
@@ -101,7 +101,7 @@ def encode(
         start, end, tokens = asked.start, asked.end, asked.tokens
         if activations.text == "answer":
             assert answers is not None
-            # On its own, as it was generated: its first token begins where the prompt's last one ends.
+            # On its own, because it was generated behind the prompt's last token.
             answer = answers[question.language, question.id]
             tokens += tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
         if activations.text in ("prompt", "answer"):

@@ -137,6 +137,8 @@ def map_states(
             for place_, layer in enumerate(layers):
                 states[place_, *cell] = hidden[layer][row, question.end - 1].float().cpu().numpy()
         progress.advance(len(batch))
+    if not np.isfinite(states).all():
+        return InputError(f"the model's states are not finite in {dtype}; set another model.dtype")
     np.savez(file, states=states, map=np.stack([mapped(each) for each in states]))
     return layers
 

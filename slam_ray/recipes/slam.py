@@ -122,13 +122,16 @@ def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
 
 
 def count_stages(config: RunConfig, base: Base, which: str) -> list[Stage]:
-    """The activation count of one model, after its answers where these are counted too."""
+    """The activation count of one model. Answers that are counted are the base's, so that both models read one text."""
     activations, dtype, execution = config.activations, config.model.dtype, config.execution
     prompts = prompts_for(config.prompts, config.corpora.questions)
-    asked, answer = "questions to answer", f"answer {which}"
+    asked, answered = "questions to answer", "answer"
+
+    def answer(done: Done) -> Step[Any]:
+        return generate_step(config.evaluation, prompts, dtype, done[asked], base(done), execution)
 
     def answers(done: Done) -> Answers:
-        artifact = done[answer]
+        artifact = done[answered]
         return Answers(artifact, lambda: {(row.language, row.id): row.response for row in read_responses(artifact)})
 
     def count(done: Done) -> Step[Any]:
@@ -137,15 +140,9 @@ def count_stages(config: RunConfig, base: Base, which: str) -> list[Stage]:
         return count_step(activations, prompts, dtype, questions, model, questions.result.languages, execution, own)
 
     stages = [Stage(COUNT[which], count)]
-    if activations.text == "answer":
+    if activations.text == "answer" and which == BASE:
         sample = Stage(asked, lambda done: sample_step(activations, done["questions"]))
-        answering = Stage(
-            answer,
-            lambda done: generate_step(
-                config.evaluation, prompts, dtype, done[asked], _model(base, which, done), execution
-            ),
-        )
-        stages = [*([sample] if which == BASE else []), answering, *stages]
+        return [sample, Stage(answered, answer), *stages]
     return stages
 
 

@@ -126,22 +126,18 @@ def test_the_tuned_model_is_looked_into_as_well(run: Path) -> None:
 
 
 def test_the_models_own_answers_are_counted(run: Path, folder: Path) -> None:
-    words = ["--name", "answers", "--activations.text", "answer"]
-    words += ["--activations.tuned", "false", "--activations.states", "false"]
+    words = ["--name", "answers", "--activations.text", "answer", "--activations.states", "false"]
     output = job("run_slam.py", str(folder / "chat.yaml"), *words)
     assert "train: done before" in output
     other = run.parent / "answers"
-    rows = pq.read_table(artifact(other, "answer base") / "responses.parquet").to_pylist()
+    rows = pq.read_table(artifact(other, "answer") / "responses.parquet").to_pylist()
     assert {(row["language"], row["id"]) for row in rows} == {(item.language, item.id) for item in ASKED}
-    record = json.loads((artifact(other, "count").parents[1] / "record.json").read_text())
-    assert record["result"]["tokens"] == {
-        code: sum(
-            len((row["prompt"].removeprefix("<s>") + row["response"]).encode())
-            for row in rows
-            if row["language"] == code
-        )
-        for code in LANGUAGES
-    }
+    said = {code: [row["prompt"] + row["response"] for row in rows if row["language"] == code] for code in LANGUAGES}
+    for title in ("count", "count tuned"):
+        record = json.loads((artifact(other, title).parents[1] / "record.json").read_text())
+        assert record["result"]["tokens"] == {
+            code: sum(len(text.removeprefix("<s>").encode()) for text in texts) for code, texts in said.items()
+        }
 
 
 def test_everything_measured_is_in_the_runs_scores(run: Path) -> None:

@@ -19,6 +19,7 @@ from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, R, Step
 from slam_ray.pipeline.storage import Storage
+from slam_ray.search.result import within
 from slam_ray.search.space import Point, Space
 from slam_ray.search.workplace import workplace
 from slam_ray.selection import select_step
@@ -90,7 +91,7 @@ def objective(non_english: float, english_loss: float, bound: float) -> float:
     So a point within the bound is better than any beyond it, and of these the one that is nearer (Deb's feasibility
     rule, 2000); a sampler reads no more than the order.
     """
-    return non_english if english_loss <= bound else bound - english_loss
+    return non_english if within(english_loss, bound) else bound - english_loss
 
 
 def rung_times(rungs: int, reduction_factor: int) -> list[int]:

@@ -73,6 +73,14 @@ def test_the_best_keeps_english_and_the_front_trains_least() -> None:
     assert best_of(judged([row(0, 60, 0.1, loss=1.1)], bound=1.0)) is None
 
 
+def test_a_loss_of_exactly_the_bound_is_within_it() -> None:
+    """Also where the difference of two rounded percentages is a hair more."""
+    for correct in range(3, 301):
+        loss = 100 * correct / 300 - 100 * (correct - 3) / 300
+        assert judged([row(0, 60, 0.1, loss=loss)], bound=1.0)[0].within_bound, correct
+        assert objective(60.0, loss, 1.0) == 60.0, correct
+
+
 def test_a_shared_training_is_counted_once() -> None:
     assert training_seconds(ROWS) == 10 + 10 + 10 + 10 + 4 + 10
 
@@ -96,6 +104,9 @@ def test_the_table_shows_every_trial_and_what_the_test_says() -> None:
     assert "SMOKE" not in table
     assert "SMOKE SEARCH on the first 5" in search_table(result(limit=5))
     assert "best: none" in search_table(result(best=None, test={}))
+    assert "no benchmark has other languages than English" in search_table(result(test={}))
+    without_own = [TrialRow(number=0, point={}, state="failed", error="InputError: no"), *ROWS[1:]]
+    assert "no comparison on the test: trial 0 failed" in search_table(result(trials=without_own, test={}))
 
 
 def test_figures_show_front_yardstick_and_ranges() -> None:

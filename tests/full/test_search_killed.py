@@ -47,7 +47,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def disturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str, Seen]:
-    """Storage, output up to the kill once two trials have ended, output of the rerun, and what it ran."""
+    """Storage, output up to the kill once Tune has kept a finished trial, output of the rerun, and what it ran."""
     storage = tmp_path_factory.mktemp("killed")
     process = start(storage, **SETTINGS)
     assert process.stdout is not None
@@ -59,6 +59,10 @@ def disturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -
             break
     else:
         pytest.fail(before)
+    # Tune keeps its state every two seconds, and trials that are evaluated together end within one.
+    until = time.monotonic() + 10
+    while not known_at_the_kill(storage) and time.monotonic() < until:
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     before += process.communicate()[0]
     return storage, before, *watched(start(storage, **SETTINGS))
@@ -106,7 +110,10 @@ def test_finished_trials_stay_finished(disturbed: tuple[Path, str, str, Seen]) -
 
 def known_at_the_kill(storage: Path) -> set[str]:
     """Trials that Tune's first session knew as ended."""
-    state = json.loads(sorted((folder(storage) / "trials").glob("experiment_state-*.json"))[0].read_text())
+    try:
+        state = json.loads(sorted((folder(storage) / "trials").glob("experiment_state-*.json"))[0].read_text())
+    except json.JSONDecodeError:  # it is being written
+        return set()
     trials = [json.loads(trial) for trial, _ in state["trial_data"]]
     return {trial["custom_trial_name"] for trial in trials if trial["status"] == "TERMINATED"}
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import yaml
 
-from slam_ray.config import default_storage, job
+from slam_ray.config import default_storage, job, path_of
 from slam_ray.pipeline.inventory import collect, find, inventory, remove, why
 
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | why | gc")
     for name in ("list", "why", "gc"):
         command = commands.add_parser(name)
-        command.add_argument("--storage", type=Path, default=Path(default_storage()), help="storage of the runs")
+        command.add_argument("--storage", default=default_storage(), help="storage of the runs")
         if name == "why":
             command.add_argument("fingerprint", help="as `list` shows it, or how it begins")
         if name == "gc":
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
             )
             command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     given = parser.parse_args(argv)
-    kept = inventory(given.storage)
+    kept = inventory(path_of(given.storage, "--storage"))
     if given.command == "why":
         print(yaml.safe_dump(why(find(kept, given.fingerprint), kept), sort_keys=False, allow_unicode=True), end="")
         return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from slam_ray.config import job
+from slam_ray.config import job, path_of
 from slam_ray.corpora.languages import language_name
 from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS, extract, is_correct
 from slam_ray.evaluation.response_files import read_answered
@@ -21,7 +21,7 @@ from slam_ray.evaluation.statistics import wilson
 @job
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("jobs/score_responses.py", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("file", metavar="FILE.jsonl")
     parser.add_argument("--language", required=True, help="ISO code of the questions' language")
     parser.add_argument(
         "--extractor",
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--answer-key", default="answer", metavar="KEY", help="[%(default)s]")
     given = parser.parse_args(argv)
     language_name(given.language)
-    rows = read_answered(given.file, given.response_key, given.answer_key)
+    rows = read_answered(path_of(given.file, "FILE.jsonl"), given.response_key, given.answer_key)
     found = [extract(row.response, given.language, given.extractor) for row in rows]
     correct = sum(is_correct(number, row.answer) for number, row in zip(found, rows, strict=True))
     result = {

@@ -1,6 +1,9 @@
 """The counts file: at how many tokens of a language each neuron was activated (the sums behind Eq. 3), per group."""
 
+import lzma
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,14 @@ import numpy.typing as npt
 from slam_ray.config import InputError
 
 COUNTS_FILE = "counts.npz"
+# A count beyond it would overflow a sum over groups and neurons.
+MOST_TOKENS = 2**40
+# What zipfile and numpy let out of a damaged file: of its table of contents, a compressed array, an array's header.
+DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile, RuntimeError),
+    *(zlib.error, lzma.LZMAError, MemoryError),
+    *(ValueError, TypeError, OverflowError, tokenize.TokenError),
+)
 Integers = npt.NDArray[np.integer[Any]]
 
 
@@ -41,12 +52,12 @@ def read_counts(file: Path) -> Counts:
         InputError: the file is missing or no .npz, or an array is missing, misshapen, not integer or out of range.
     """
     try:
-        with np.load(file) as arrays:
+        with np.load(file, allow_pickle=False) as arrays:
             missing = {"languages", "activated", "tokens"} - set(arrays.files)
             if missing:
                 raise InputError(f"{file}: holds no array {sorted(missing)[0]!r}")
             languages, activated, tokens = arrays["languages"], arrays["activated"], arrays["tokens"]
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file}: not an .npz file of plain arrays: {error}") from error
@@ -62,6 +73,7 @@ def _check(file: Path, languages: npt.NDArray[Any], activated: npt.NDArray[Any],
             raise InputError(f"{file}: {text}")
 
     check(languages.ndim == 1 and languages.dtype.kind == "U", "`languages` must be a list of strings")
+    check(all(code.isprintable() and code for code in languages.tolist()), "`languages` must be codes such as en")
     check(len(set(languages.tolist())) == languages.size, f"`languages` names one twice: {languages.tolist()}")
     shape = "[languages, layers, neurons], with or without groups in front"
     check(activated.ndim == 4 and activated.size, f"`activated` must be {shape}, not of shape {activated.shape}")
@@ -76,6 +88,7 @@ def _check(file: Path, languages: npt.NDArray[Any], activated: npt.NDArray[Any],
     for name, array in (("activated", activated), ("tokens", tokens)):
         check(array.dtype.kind in "iu", f"`{name}` must be integers, not {array.dtype}")
         check(array.min() >= 0, f"`{name}` holds a negative number")
+        check(array.max() <= MOST_TOKENS, f"`{name}` holds {array.max()}; more than {MOST_TOKENS} is no count")
     more = np.argwhere(activated.max(axis=(2, 3)) > tokens)
     if more.size:
         group, language = more[0]
@@ -83,4 +96,4 @@ def _check(file: Path, languages: npt.NDArray[Any], activated: npt.NDArray[Any],
     rest = tokens.sum(axis=0, dtype=np.int64) - (tokens if len(tokens) > 1 else 0)
     few = np.argwhere(rest <= 0)
     if few.size:
-        check(False, f"{languages[few[0][1]]}: no tokens were counted, or in one group only")
+        check(False, f"{languages[few[0][-1]]}: no tokens were counted, or in one group only")

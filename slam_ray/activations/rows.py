@@ -25,7 +25,7 @@ def keep_row(folder: Path, number: int, row: Row) -> None:
 def kept_rows(folder: Path) -> Iterator[tuple[int, Row]]:
     """The rows an earlier attempt had kept, each with the number of its unit."""
     for file in sorted(folder.glob("*.npy")):
-        yield int(file.stem), np.load(file)
+        yield int(file.stem), np.load(file, allow_pickle=False)
 
 
 class GroupSums:

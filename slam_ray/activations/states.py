@@ -89,7 +89,7 @@ def states_step(
 
 def read_map(artifact: Artifact[StatesResult]) -> Floats:
     """[depths, N, questions, 2]: the points of a states artifact."""
-    with np.load(artifact.file(STATES_FILE)) as arrays:
+    with np.load(artifact.file(STATES_FILE), allow_pickle=False) as arrays:
         points: Floats = arrays["map"]
         return points
 

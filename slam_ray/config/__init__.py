@@ -2,7 +2,7 @@
 
 from slam_ray.config.command_line import Command, parse_command
 from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
-from slam_ray.config.load import default_storage, known_keys, load_config, presets, resolved
+from slam_ray.config.load import default_storage, known_keys, load_config, path_of, presets, resolved
 from slam_ray.config.schema import (
     ENGLISH,
     ActivationsConfig,
@@ -51,6 +51,7 @@ __all__ = [
     "load_config",
     "nearest",
     "parse_command",
+    "path_of",
     "presets",
     "resolved",
 ]

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 # Exit codes of a job; the last one of its --dry-run alone.
 ALL_DONE, BAD_INPUT, TO_DO = 0, 2, 3
+LONGEST = 1500  # characters of a message; what it quotes may be a whole file
 
 
 class InputError(ValueError):
@@ -28,7 +29,16 @@ def job(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
         try:
             return main(argv)
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            print(f"error: {_readable(str(error))}", file=sys.stderr, flush=True)
             return BAD_INPUT
 
     return guarded
+
+
+def _readable(message: str) -> str:
+    """A message cut in its middle if it is long, without characters that would steer the terminal."""
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST // 2]} [...] {message[-LONGEST // 2 :]}"
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in message
+    )

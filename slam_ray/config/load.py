@@ -5,7 +5,8 @@ A path in a YAML file counts from the folder of that file, a path on the command
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from slam_ray.config.schema import RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
+# An alias may make a few lines of YAML an endless value, and PyYAML reads integers of any size.
+MOST_VALUES, DEEPEST, LARGEST = 10_000, 20, 2**63
 # A place given on the command line takes that of the file away.
 _DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
 _PATH_KEY = re.compile(
@@ -90,9 +93,23 @@ def default_storage() -> str:
     return os.environ.get(STORAGE_VARIABLE) or (str(Path.home() / "slam_ray") if submitted else here)
 
 
+def path_of(text: str, key: str, folder: Path = Path()) -> Path:
+    """The path that `text` is, absolute, counted from `folder`.
+
+    Raises:
+        InputError: it cannot be one; whether something is there is not asked.
+    """
+    try:
+        path = (folder / Path(text).expanduser()).absolute().resolve()
+        path.exists()  # raises for a name that is too long, and for a folder that may not be looked into
+    except (OSError, RuntimeError, ValueError) as error:  # also: a link to itself, ~ of nobody, a character of no file
+        raise InputError(f"{key}: {text!r} cannot be a path ({getattr(error, 'strerror', None) or error})") from None
+    return path
+
+
 def _find(source: str) -> Path:
     if source.endswith((".yaml", ".yml")):
-        file = Path(source).expanduser().absolute()
+        file = path_of(source, "configuration file")
         if not file.is_file():
             raise InputError(f"no such configuration file: {file}")
         return file
@@ -103,9 +120,34 @@ def _find(source: str) -> Path:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return _bounded(yaml.safe_load(text), where)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
+    except (ValueError, LookupError, AttributeError) as error:  # of PyYAML, for a value that is not of its type
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{where} holds a value that is not of its type, such as the date 2001-02-30: {error}"
+        ) from None
+
+
+def _bounded(value: Any, where: str) -> Any:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = list(islice((inner for each in level for inner in _inside(each)), MOST_VALUES + 1))
+        if any(isinstance(each, int) and abs(each) >= LARGEST for each in level):
+            raise InputError(f"{where}: an integer has more than 64 bits")
+        if not level:
+            return value
+        if len(level) > MOST_VALUES:
+            break
+    raise InputError(
+        f"{where}: more than {MOST_VALUES} values, or over {DEEPEST} levels of them; is an alias in itself?"
+    )
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -113,6 +155,8 @@ def _read(file: Path) -> dict[str, Any]:
         values = _parsed(file.read_text(encoding="utf-8"), str(file))
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8: {error}") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{file}: expected keys and values such as `model: {{path: ...}}` at the top")
     return values
@@ -137,14 +181,14 @@ def _located(key: str, value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return [_located(key, item, folder) for item in value]
     if isinstance(value, str) and _PATH_KEY.fullmatch(key):
-        return str((folder / Path(value).expanduser()).absolute().resolve())
+        return str(path_of(value, key, folder))
     return value
 
 
 def _explain(error: ValidationError, source: str) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("("))
+        key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("(", "[")))
         if problem["type"] == "extra_forbidden":
             inside = [f"{key.rpartition('.')[0]}.{name}" for name in SourceConfig.model_fields]
             known = inside if "(section)" in problem["loc"] else [name for name, _ in known_keys()]
@@ -152,5 +196,6 @@ def _explain(error: ValidationError, source: str) -> str:
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing: set it in the file or with --{key}")
         else:
-            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}")
+            got = "" if problem["type"] == "secret" else f", got {problem['input']!r}"
+            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}{got}")
     return f"{source}: " + "; ".join(lines)

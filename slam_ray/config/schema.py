@@ -4,10 +4,12 @@ Imports neither torch nor Ray, so a job can say what is wrong with its input at 
 decides a result (it enters fingerprints) or, in `ExecutionConfig`, where and how fast it is computed (it does not).
 """
 
+import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 ENGLISH = "en"
 Dtype = Literal["float64", "float32", "bfloat16"]
@@ -16,6 +18,10 @@ CountedText = Literal["question-in-prompt", "question", "prompt", "answer"]
 CountedTokens = Literal["mean", "last"]
 ProblemPart = Literal["choose", "report"]
 Projection = Literal["up", "down", "gate", "q", "k", "v", "o", "layer"]
+
+
+# What becomes the name of a folder or a part of one.
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", max_length=100)]
 
 
 class Section(BaseModel):
@@ -52,7 +58,12 @@ class SourceConfig(Section):
     hub: str | None = Field(None, description="Name of a dataset on the Hugging Face Hub; instead of `path`.")
     format: str = Field("records", description="`records`, or a published layout (slam_ray/corpora/formats).")
     subset: str | None = Field(None, description="The Hub's name of a part of the dataset, for `records`.")
-    split: str | None = Field(None, description="By default the one that the format is usually read for.")
+    split: str | None = Field(
+        None,
+        pattern=r"^[^./\\\x00][^/\\\x00]*$",
+        max_length=100,
+        description="By default the one that the format is usually read for.",
+    )
     revision: str | None = Field(None, description="Commit, branch or tag on the Hub.")
     part: ProblemPart | None = Field(
         None,
@@ -124,7 +135,7 @@ class CorporaConfig(Section):
     pairs: Sources | None = Field(
         None, description="X -> English translations to train on: id, language, kind, source, english."
     )
-    benchmarks: dict[str, Sources] = Field(
+    benchmarks: dict[Name, Sources] = Field(
         min_length=1, description="Name -> test problems: id, language, question, answer."
     )
     english: Sources | None = Field(
@@ -321,6 +332,16 @@ class SearchConfig(Section):
         None, description="Tracking URI of an MLflow store that the trials are logged to as well."
     )
 
+    @field_validator("mlflow")
+    @classmethod
+    def _without_password(cls, uri: str | None) -> str | None:
+        if uri is not None and re.search(r"://[^/]*@", uri):
+            # The configuration is written into the run's folder, and the message into its log.
+            raise PydanticCustomError(
+                "secret", "give MLFLOW_TRACKING_USERNAME and _PASSWORD instead of a user in the URI"
+            )
+        return uri
+
 
 class ExecutionConfig(Section):
     """Where and how fast; nothing here changes a result's identity."""
@@ -337,6 +358,7 @@ class ExecutionConfig(Section):
     checkpoint_steps: int = Field(100, ge=1, description="Optimizer steps between training checkpoints.")
     model_cache: str = Field(
         "~/.cache/slam_ray/models",
+        pattern=r"^[^\x00]+$",
         description="Folder on each node for assembled models.",
     )
 
@@ -344,10 +366,7 @@ class ExecutionConfig(Section):
 class RunConfig(Section):
     """One run of SLAM on one model."""
 
-    name: str = Field(
-        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$",
-        description="The run's folder under <storage>/runs.",
-    )
+    name: Name = Field(description="The run's folder under <storage>/runs.")
     storage: str = Field(description="Folder that keeps artifacts and runs.")
     limit: int | None = Field(
         None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slam_ray.config import InputError
 from slam_ray.corpora.tables import UNTYPED, Row
 from slam_ray.pipeline.content import sha256
 
@@ -30,8 +31,11 @@ class Part:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The same for equal bytes."""
-        return sha256(self.file)
+        """The same for equal bytes; InputError if they cannot be read."""
+        try:
+            return sha256(self.file)
+        except OSError as error:
+            raise InputError(f"{self.label}: cannot be read ({error.strerror})") from None
 
     @property
     def size(self) -> int:

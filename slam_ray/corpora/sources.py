@@ -154,7 +154,10 @@ def _file_parts(config: SourceConfig, path: Path, key: str) -> Parts:
     files = format_.files(path, config.split or format_.split)
     if not files or not all(file.is_file() for file in files.values()):
         raise InputError(f"{key}: {path} holds no {format_.layout} of split {config.split or format_.split!r}")
-    return {name: Part(file, format_.parse, str(file)) for name, file in files.items()}
+    parts = {name: Part(file, format_.parse, str(file)) for name, file in files.items()}
+    if empty := [part.label for part in parts.values() if not part.size]:
+        raise InputError(f"{key}: {empty[0]} is empty; fetch it anew, or leave it out")
+    return parts
 
 
 def _fetched_parts(config: SourceConfig, artifact: Artifact[Fetched]) -> Parts:

@@ -46,7 +46,8 @@ def parquet(file: Path) -> Iterator[Row]:
 
     try:
         rows = pq.read_table(file).to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow's word for most damage is OSError
+    # Arrow's word for most damage is OSError; dates that Python has not are an OverflowError.
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise InputError(f"{file}: not Parquet ({error})") from None
     return enumerate(rows, start=1)
 

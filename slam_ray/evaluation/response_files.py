@@ -26,7 +26,11 @@ def read_answered(file: Path, response_key: str, answer_key: str) -> list[Answer
     if not file.is_file():
         raise InputError(f"{file}: No such file; give a JSON Lines file")
     rows = []
-    for number, values in json_lines(file):
+    try:
+        lines = list(json_lines(file))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    for number, values in lines:
         where = f"{file}:{number}"
         for key in (response_key, answer_key):
             if key not in values:

@@ -107,6 +107,6 @@ def family_of(config: Mapping[str, Any]) -> Family:
             f"model family {kind!r} is a mixture of experts: a router decides which neurons a token can reach at all,"
             " so shares of activated neurons cannot be compared between languages; give a dense model"
         )
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(f"model family {kind!r} is not supported; supported are: {', '.join(sorted(FAMILIES))}")
     return FAMILIES[kind]

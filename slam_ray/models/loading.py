@@ -31,7 +31,7 @@ def load_model(directory: Path, dtype: str, trusted: bool = False, device: str =
     capped = getattr(config, "attn_logit_softcapping", None)
     attention = "eager" if capped else "sdpa"
     model = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=wanted, attn_implementation=attention, trust_remote_code=trusted
+        directory, dtype=wanted, attn_implementation=attention, trust_remote_code=trusted, use_safetensors=True
     )
     wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"

@@ -1,6 +1,5 @@
 """What a storage holds: its artifacts, the runs that name them, and what may be removed because no run does."""
 
-import json
 import secrets
 import shutil
 import time
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError
-from slam_ray.pipeline.runs import ARTIFACTS
-from slam_ray.pipeline.storage import ASIDE, read_record
+from slam_ray.pipeline.runs import ARTIFACTS, read_links
+from slam_ray.pipeline.storage import ASIDE, Record, read_record
 
 DAY_S = 86400
 
@@ -29,7 +28,7 @@ class Kept:
     """
 
     home: Path
-    record: dict[str, Any] | None
+    record: Record | None
     runs: tuple[str, ...]
     size: int
     touched: float
@@ -51,13 +50,13 @@ def inventory(root: Path) -> list[Kept]:
     """All that lies under `<root>/artifacts`, by step and time.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or what a run holds cannot be read.
     """
     if not (root / "artifacts").is_dir():
         raise InputError(f"{root} holds no folder artifacts: give the storage of a run with --storage")
     runs: dict[str, list[str]] = {}
     for links in sorted(root.glob(f"runs/*/{ARTIFACTS}")):
-        for name in json.loads(links.read_text()).values():
+        for name in read_links(links).values():
             runs.setdefault(name, []).append(links.parent.name)
     return sorted(_all_kept(root / "artifacts", runs), key=lambda kept: (kept.home.parent.name, kept.state, kept.name))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.pipeline.context import Context
@@ -39,7 +39,7 @@ class Run:
         self._artifacts: dict[str, str] = {}
         if (self.path / SUMMARY).exists():
             # A finished run keeps its links while it is gone through again, so that a kill leaves none of them out.
-            self._artifacts = json.loads((self.path / ARTIFACTS).read_text())
+            self._artifacts = read_links(self.path / ARTIFACTS)
             self._check()
 
     def dry_run(self, texts: Sequence[Stage]) -> int:
@@ -78,6 +78,20 @@ class Run:
                     f"run {self._config.name!r} in {self.path} is finished and differs in {stage.title!r}"
                     f" ({stage.reason or 'its input files'}); give this one another name with --name"
                 )
+
+
+def read_links(file: Path) -> dict[str, str]:
+    """The artifacts that a run holds, by title of their stage.
+
+    Raises:
+        InputError: there is no such file, or it was altered.
+    """
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        raise InputError(
+            f"{file} does not say what the run holds; remove {file.parent}: the run then finds its artifacts again"
+        ) from None
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:

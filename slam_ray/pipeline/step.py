@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from slam_ray.config import InputError
 from slam_ray.pipeline.context import Context
 
 R = TypeVar("R", bound=BaseModel)
@@ -60,10 +61,14 @@ class Artifact(Generic[R]):
         return self._result
 
     def file(self, name: str) -> Path:
-        """Path of one file of the artifact; raises `NotMade` while it is not made."""
+        """Path of one file of the artifact; raises `NotMade` while it is not made, InputError for a file elsewhere."""
         if self.directory is None:
             raise NotMade(self.fingerprint)
-        return self.directory / name
+        file = self.directory / name
+        # A name may be from a record, which whoever writes into the storage may have written.
+        if not file.resolve().is_relative_to(self.directory.resolve()):
+            raise InputError(f"{self.directory} has no file {name!r}: it would lie elsewhere; remove this artifact")
+        return file
 
 
 @dataclass(frozen=True)

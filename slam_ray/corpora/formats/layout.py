@@ -15,6 +15,7 @@ from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Problem, Question
 from slam_ray.corpora.tables import Row
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 Parts = Mapping[str, Part]
 Reader = Callable[[Parts, SourceConfig], Iterator[Any]]
 
@@ -61,7 +62,14 @@ def cell(part: Part, number: int, row: Mapping[str, Any], column: str) -> str:
     """The text in a column of a row; InputError if there is none."""
     if not isinstance(row.get(column), str):
         raise InputError(f"{part.label}:{number}: no text in column {column!r}; it has {', '.join(row)}")
-    return str(row[column]).strip()
+    return whole(str(row[column]).strip(), f"{part.label}:{number}: {column}")
+
+
+def whole(text: str, where: str) -> str:
+    """A text that can be written as UTF-8; InputError for one that holds half a character, as JSON's escapes allow."""
+    if SURROGATE.search(text):
+        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
+    return text
 
 
 def gold(text: str, where: str) -> float:

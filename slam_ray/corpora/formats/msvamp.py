@@ -5,6 +5,8 @@
 On the Hub (Mathoctopus/MSVAMP) a subset for each language, with the same columns.
 """
 
+import re
+
 from slam_ray.corpora.formats.layout import Format, named_files, numbered_problems, numbered_questions
 from slam_ray.corpora.languages import NAMES
 from slam_ray.corpora.records import Problem, Question
@@ -14,7 +16,7 @@ FORMAT = Format(
     layout="test_<Language>.json",
     split="test",
     files=lambda folder, split: named_files(
-        folder, rf"{split}_(\w+)\.json", {name: code for code, name in NAMES.items()}
+        folder, rf"{re.escape(split)}_(\w+)\.json", {name: code for code, name in NAMES.items()}
     ),
     parse=json_lines,
     subsets={code: code for code in NAMES},

@@ -3,13 +3,12 @@
 Columns with other names are mapped by `columns`, what is the same for all rows is given by `values`.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from slam_ray.config import InputError, SourceConfig, nearest
-from slam_ray.corpora.formats.layout import Format, Parts, Reader, finite_number, gold
+from slam_ray.corpora.formats.layout import Format, Parts, Reader, finite_number, gold, whole
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
 
@@ -18,7 +17,6 @@ KINDS: tuple[type, ...] = (Question, Pair, Problem)
 TYPES: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS}
 TYPES[Problem]["answer"] = float  # one's own problems are answered with numbers
 ROW_NUMBER = "#"
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _files(path: Path, split: str) -> dict[str, Path]:
@@ -91,9 +89,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where} must be a text that is not empty, got {value!r}")
-    if SURROGATE.search(value):
-        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
-    return value
+    return whole(value, where)
 
 
 FORMAT = Format(

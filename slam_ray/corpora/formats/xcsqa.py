@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
-from slam_ray.corpora.formats.layout import Format, Parts
+from slam_ray.corpora.formats.layout import Format, Parts, whole
 from slam_ray.corpora.languages import NAMES
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
@@ -43,9 +43,17 @@ def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
             stem, choices = row["question"]["stem"], row["question"]["choices"]
             texts = dict(_labelled(choices))
             text = "\n".join([stem.strip(), *(f"({label}) {texts[label]}" for label in sorted(texts))])
-            yield str(row["id"]), text, str(row.get("answerKey", ""))
-        except (KeyError, TypeError, AttributeError):
+            id_, label = _plain(row["id"]), _plain(row.get("answerKey", ""))
+        # ValueError: not as many labels as texts.
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise InputError(f"{part.label}:{number}: needs an id and a question with its stem and choices") from None
+        yield whole(id_, f"{part.label}:{number}: id"), whole(text, f"{part.label}:{number}: question"), label
+
+
+def _plain(value: Any) -> str:
+    if not isinstance(value, str | int):
+        raise TypeError(value)
+    return str(value)
 
 
 def _labelled(choices: Any) -> Iterator[tuple[str, str]]:

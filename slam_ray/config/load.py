@@ -18,6 +18,7 @@ from slam_ray.config.schema import RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
+SURROGATE = re.compile("[\ud800-\udfff]")
 # An alias may make a few lines of YAML an endless value, and PyYAML reads integers of any size.
 MOST_VALUES, DEEPEST, LARGEST = 10_000, 20, 2**63
 # A place given on the command line takes that of the file away.
@@ -59,7 +60,7 @@ def resolved(values: dict[str, Any], overrides: Mapping[str, str], source: str) 
     """
     for key, text in overrides.items():
         # Plain words stay texts: YAML would read the language code `no` as a boolean.
-        value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else text
+        value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else _bounded(text, f"--{key}")
         _put(values, key, _located(key, value, Path.cwd()))
     try:
         config = RunConfig.model_validate(values)
@@ -101,6 +102,7 @@ def path_of(text: str, key: str, folder: Path = Path()) -> Path:
     """
     try:
         path = (folder / Path(text).expanduser()).absolute().resolve()
+        str(path).encode()  # what is recorded is UTF-8
         path.exists()  # raises for a name that is too long, and for a folder that may not be looked into
     except (OSError, RuntimeError, ValueError) as error:  # also: a link to itself, ~ of nobody, a character of no file
         raise InputError(f"{key}: {text!r} cannot be a path ({getattr(error, 'strerror', None) or error})") from None
@@ -132,11 +134,14 @@ def _parsed(text: str, where: str) -> Any:
 
 
 def _bounded(value: Any, where: str) -> Any:
+    """`value`; InputError if it has no end, or what no record can hold: integers of any size, halves of characters."""
     level = [value]
     for _ in range(DEEPEST):
-        level = list(islice((inner for each in level for inner in _inside(each)), MOST_VALUES + 1))
         if any(isinstance(each, int) and abs(each) >= LARGEST for each in level):
             raise InputError(f"{where}: an integer has more than 64 bits")
+        if wrong := [each for each in level if isinstance(each, str) and SURROGATE.search(each)]:
+            raise InputError(f"{where}: {wrong[0]!r} is not UTF-8, or holds half of a surrogate pair")
+        level = list(islice((inner for each in level for inner in _inside(each)), MOST_VALUES + 1))
         if not level:
             return value
         if len(level) > MOST_VALUES:
@@ -147,7 +152,9 @@ def _bounded(value: Any, where: str) -> Any:
 
 
 def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list | tuple | set) else ()
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -70,10 +70,12 @@ SCRIPTS = {
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def language_name(code: str) -> str:
-    """Full English name of a language; InputError for a code that is not known."""
+def language_name(code: str, where: str = "") -> str:
+    """Full English name of a language; InputError for a code that is not known, which `where` holds."""
     if code not in NAMES:
-        raise InputError(f"language {code!r} is not known; known are: {' '.join(sorted(NAMES))}")
+        raise InputError(
+            f"{where and f'{where}: '}language {code!r} is not known; known are: {' '.join(sorted(NAMES))}"
+        )
     return NAMES[code]
 
 

@@ -240,7 +240,7 @@ def _report(kept: Sequence[Pair], found: Sequence[Loss], languages: Sequence[str
 def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, where: str) -> list[str]:
     present = {record.language for record in corpus.records}
     for code in sorted(present if chosen is None else chosen):
-        language_name(code)
+        language_name(code, where)
         if code not in present:
             raise InputError(f"{where} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}")
     if not present:

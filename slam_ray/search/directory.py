@@ -1,6 +1,9 @@
 """A search's folder, `<storage>/searches/<name>/`: what was asked for, Tune's state, and at the end what was found."""
 
 import json
+import os
+import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from slam_ray.pipeline.storage import Storage
 from slam_ray.reporting.figures import layer_range_figure, pareto_figure
 from slam_ray.search.result import SearchResult, TrialRow
 
-RESULT, BEST, CONFIG = "search.json", "best.yaml", "config.yaml"
+RESULT, BEST, CONFIG, TRIALS = "search.json", "best.yaml", "config.yaml", "trials"
 PARETO, RANGES = "pareto.png", "layer_ranges.png"
 
 
@@ -26,7 +29,8 @@ class SearchDirectory:
         self.path = storage.root / "searches" / config.name
 
     def check(self) -> None:
-        """Raise InputError if this name is taken by a search that was asked for something else."""
+        """Raise InputError if a search of this name was asked for something else, or is another user's."""
+        self._check_own()
         file = self.path / CONFIG
         if not file.exists():
             return
@@ -44,8 +48,9 @@ class SearchDirectory:
             )
 
     def start(self) -> None:
-        """Write what is asked for."""
+        """Write what is asked for, and make the folder of Tune's state, which no other user may look into."""
         self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / TRIALS).mkdir(mode=0o700, exist_ok=True)
         (self.path / CONFIG).write_text(yaml.safe_dump(self._asked(), sort_keys=False))
 
     def found(self) -> SearchResult | None:
@@ -76,6 +81,20 @@ class SearchDirectory:
         draft = self.path / f"{RESULT}.draft"
         draft.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
         draft.replace(self.path / RESULT)
+
+    def _check_own(self) -> None:
+        """Tune keeps its state as pickles, so that whoever writes them has code run by who goes on from them."""
+        trials = self.path / TRIALS
+        if not trials.exists():
+            return
+        seen = trials.lstat()
+        with tempfile.TemporaryFile(dir=self.path) as own:  # a network's storage may give files other owners
+            owner = os.fstat(own.fileno()).st_uid
+        if seen.st_uid != owner or not stat.S_ISDIR(seen.st_mode) or seen.st_mode & stat.S_IWOTH:
+            raise InputError(
+                f"{trials} is no folder that only this user writes to, and a search goes on from pickles in it; remove"
+                f" {self.path}, or give this search another name with --name"
+            )
 
     def _asked(self) -> dict[str, Any]:
         asked: dict[str, Any] = json.loads(self._config.model_dump_json(exclude={"execution", "storage"}))

@@ -23,13 +23,13 @@ from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
 from slam_ray.config import InputError, RunConfig
+from slam_ray.search.directory import TRIALS
 from slam_ray.search.result import TrialRow
 from slam_ray.search.space import Label, Point, Space
 from slam_ray.search.trial import ACCURACY, OBJECTIVE, TIME, Report, Setup, run_trial, rung_times
 from slam_ray.search.turns import DRIVER_CPUS, Room
 from slam_ray.search.workplace import start_workplace, workplace
 
-FOLDER = "trials"
 OWN = "trial-0"
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT = {
@@ -62,7 +62,7 @@ def run_trials(setup: Setup, room: Room, folder: Path) -> list[TrialRow]:
     os.environ.update(ENVIRONMENT)
     trainable = tune.with_resources(tune.with_parameters(run_trial, setup=setup), {"cpu": DRIVER_CPUS})
     with _at_work(setup.config, room):
-        path = folder / FOLDER
+        path = folder / TRIALS
         if any(path.glob("experiment_state-*.json")):
             tuner = tune.Tuner.restore(str(path), trainable, restart_errored=True)
         else:
@@ -99,7 +99,7 @@ def _tuner(trainable: Any, setup: Setup, room: Room, folder: Path) -> tune.Tuner
             trial_name_creator=name,
             trial_dirname_creator=name,
         ),
-        run_config=tune.RunConfig(name=FOLDER, storage_path=str(folder), callbacks=callbacks, verbose=0),
+        run_config=tune.RunConfig(name=TRIALS, storage_path=str(folder), callbacks=callbacks, verbose=0),
     )
 
 

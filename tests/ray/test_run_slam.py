@@ -93,10 +93,16 @@ def undisturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory)
     return storage
 
 
-def test_no_secret_is_written_anywhere(undisturbed: Path) -> None:
-    files = [file for file in undisturbed.rglob("*") if file.is_file()]
-    assert {"record.json", "config.yaml", "index.html", "summary.json"} <= {file.name for file in files}
-    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
+def test_no_secret_is_written_anywhere(undisturbed: Path, ray_cluster: LocalRay) -> None:
+    """In no file of the run, and in no log that Ray keeps of it; nor is the token of Ray."""
+    token = Path(ray_cluster.environment["RAY_AUTH_TOKEN_PATH"])
+    logs = (token.parent / "session_latest").resolve() / "logs"
+    files = [file for folder in (undisturbed, logs) for file in folder.rglob("*") if file.is_file()]
+    assert {"record.json", "config.yaml", "index.html", "summary.json", "gcs_server.out"} <= {
+        file.name for file in files
+    }
+    for secret in (SECRET.encode(), token.read_bytes().strip()):
+        assert not [file for file in files if secret in file.read_bytes()]
 
 
 def test_a_killed_job_goes_on_and_comes_to_the_same(undisturbed: Path, tmp_path: Path) -> None:

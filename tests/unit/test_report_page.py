@@ -92,6 +92,10 @@ def test_page_refers_to_nothing_outside_itself() -> None:
     assert {str(target).removeprefix("#") for target in referred} <= set(map(str, ids))
     assert all(str(target).startswith("#") for target in referred)
     assert "@import" not in html
+    policies = [attributes for tag, attributes in page.tags if tag == "meta" and "http-equiv" in attributes]
+    assert policies == [
+        {"http-equiv": "Content-Security-Policy", "content": "default-src 'none'; style-src 'unsafe-inline'"}
+    ]
 
 
 def test_everything_from_data_is_escaped() -> None:

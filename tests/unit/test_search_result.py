@@ -130,7 +130,7 @@ def test_the_folder_keeps_what_was_asked_and_what_was_found(tmp_path: Path) -> N
     directory.finish(result(pairs=400), config, 8)
     assert directory.found() == result(pairs=400)
     assert {file.name for file in directory.path.iterdir()} == {
-        "config.yaml", "search.json", "best.yaml", "pareto.png", "layer_ranges.png",
+        "config.yaml", "search.json", "best.yaml", "pareto.png", "layer_ranges.png", "trials",
     }  # fmt: skip
     best = load_config(str(directory.path / "best.yaml"), {})
     assert best.name == "demo-best"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError, SourceConfig
+from slam_ray.config.load import SURROGATE
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Problem, Question
 from slam_ray.corpora.tables import Row
 
-SURROGATE = re.compile("[\ud800-\udfff]")
 Parts = Mapping[str, Part]
 Reader = Callable[[Parts, SourceConfig], Iterator[Any]]
 

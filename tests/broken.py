@@ -183,6 +183,7 @@ NO_YAML = (
 )  # fmt: skip
 NO_PATH = ("a\0b", "~nobody-of-this-name/x", "x" * 5000, "/".join(["y"] * 3000), "\udcff", "loop", "file/inside")
 NO_NAME = ("../x", "a/b", "a\0", "", "..", ".hidden", "x" * 300, "(x", "a\nb", "\u202e", "<script>", "a b")
+ODD_SPLIT = ("(", "[a", "x{2}")  # patterns to who takes them for such
 NO_SPLIT = ("../../x", "/etc/passwd", "..", "a\0", "x" * 400, "a\\b", "")
 PATHS = ("storage", "model.path", "corpora.questions", "corpora.pairs", "corpora.benchmarks.own", "corpora.english")
 
@@ -230,8 +231,8 @@ def no_name(folder: Path, data: st.DataObject) -> Broken:
 
 
 def no_split(folder: Path, data: st.DataObject) -> Broken:
-    layout = draw(data, sorted(LAYOUTS))
-    source = {"path": str(FIXTURES / layout), "format": LAYOUTS[layout][0], "split": draw(data, NO_SPLIT)}
+    layout, split = draw(data, sorted({*LAYOUTS} - {"mgsm"})), draw(data, NO_SPLIT + ODD_SPLIT)  # mgsm knows one split
+    source = {"path": str(FIXTURES / layout), "format": LAYOUTS[layout][0], "split": split}
     return Broken(changed(folder, "corpora.benchmarks.own", source))
 
 

@@ -14,22 +14,29 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import artifacts, score_responses, search_layers, select_layers
+from slam_ray.activations import read_counts
 from slam_ray.activations.rows import kept_rows
 from slam_ray.config import InputError, load_config, path_of
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
+from slam_ray.pipeline.stages import try_out
 from slam_ray.pipeline.storage import Storage
+from slam_ray.recipes.slam import problem_stages
 from slam_ray.search import SearchDirectory
 from tests.broken import (
+    ACTIVATED,
+    LAYOUTS,
     NO_NAME,
     NO_PATH,
     NO_SPLIT,
     NO_YAML,
     Marked,
+    fresh,
     throw_configurations,
     throw_data_files,
     valid_inputs,
 )
+from tests.published import FIXTURES
 
 EXAMPLES = 60
 
@@ -107,6 +114,37 @@ def test_parquet_of_times_that_python_has_not(
     argv = [str(folder / "run.yaml"), "--dry-run", "--corpora.questions", str(tmp_path / "q.parquet")]
     assert search_layers.main(argv) == 2
     assert f"{tmp_path}/q.parquet: not Parquet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("layout", "row", "said"),
+    [
+        ("msvamp", {"m_query": "\ud800", "response": "1"}, ":1: m_query holds half of a surrogate pair"),
+        ("gsm8k", {"question": "\ud800", "answer": "#### 1"}, ":1: question holds half of a surrogate pair"),
+        ("xcsqa", {"id": "1", "question": {"stem": "\ud800", "choices": []}}, ":1: question holds half of a"),
+        ("xcsqa", {"id": {}, "question": {"stem": "x", "choices": []}}, ":1: needs an id and a question"),
+        ("xcsqa", {"id": "1", "question": {"stem": "x", "choices": {"label": ["A"], "text": []}}}, ":1: needs an id"),
+    ],
+)
+def test_a_row_of_a_published_layout_is_named(
+    layout: str, row: dict[str, Any], said: str, folder: Path, tmp_path: Path
+) -> None:
+    copy = fresh(tmp_path / layout, FIXTURES / layout)
+    format_, _, split, pattern = LAYOUTS[layout]
+    file = sorted(copy.glob(pattern))[0]
+    file.write_text(json.dumps(row) + "\n")
+    source = {"path": str(copy), "format": format_, "split": split}
+    config = load_config(str(folder / "run.yaml"), {"corpora.benchmarks.own": json.dumps(source)})
+    with pytest.raises(InputError) as caught:
+        try_out(problem_stages(config), Storage(tmp_path / "storage"))
+    assert f"{file}{said}" in str(caught.value)
+
+
+def test_a_language_without_tokens_is_named(tmp_path: Path) -> None:
+    activated = ACTIVATED * np.array([1, 0])[:, None, None]
+    np.savez(tmp_path / "counts.npz", languages=["en", "sw"], activated=activated, tokens=[10, 0])
+    with pytest.raises(InputError, match=r"counts\.npz: sw: no tokens were counted"):
+        read_counts(tmp_path / "counts.npz")
 
 
 def test_no_pickle_is_loaded(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

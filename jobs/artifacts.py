@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import yaml
 
-from slam_ray.config import default_storage, job, path_of
+from slam_ray.config import default_storage, job, storage_of
 from slam_ray.pipeline.inventory import collect, find, inventory, remove, why
+from slam_ray.pipeline.location import location
 
 
 @job
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
             )
             command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     given = parser.parse_args(argv)
-    kept = inventory(path_of(given.storage, "--storage"))
+    kept = inventory(location(storage_of(given.storage, "--storage")))
     if given.command == "why":
         print(yaml.safe_dump(why(find(kept, given.fingerprint), kept), sort_keys=False, allow_unicode=True), end="")
         return 0

@@ -1,31 +1,29 @@
 """Rows of counts, one a unit of work: kept on disk until the whole is committed, and summed by group and language."""
 
-import secrets
+import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from slam_ray.activations.counts import Counts
 from slam_ray.activations.plan import Unit
+from slam_ray.pipeline.location import Location
 
 Row = npt.NDArray[np.uint32]
 
 
-def keep_row(folder: Path, number: int, row: Row) -> None:
+def keep_row(folder: Location, number: int, row: Row) -> None:
     """Keep the counts [layers, neurons] of a unit in a file that is there whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{secrets.token_hex(8)}.draft"
-    with draft.open("wb") as stream:
-        np.save(stream, row)
-    draft.rename(folder / f"{number}.npy")
+    np.save(stream := io.BytesIO(), row)
+    (folder / f"{number}.npy").write_bytes(stream.getvalue())
 
 
-def kept_rows(folder: Path) -> Iterator[tuple[int, Row]]:
+def kept_rows(folder: Location) -> Iterator[tuple[int, Row]]:
     """The rows an earlier attempt had kept, each with the number of its unit."""
-    for file in sorted(folder.glob("*.npy")):
-        yield int(file.stem), np.load(file, allow_pickle=False)
+    for name in folder.files():
+        if name.endswith(".npy"):
+            yield int(name.removesuffix(".npy")), np.load(io.BytesIO((folder / name).read_bytes()), allow_pickle=False)
 
 
 class GroupSums:

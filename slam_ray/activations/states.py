@@ -12,6 +12,7 @@ from slam_ray.activations.plan import chosen_ids, counted_prompts, encode, plan_
 from slam_ray.config import CountedConfig, ExecutionConfig, InputError, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.models.reference import ModelRef, check_chat
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.progress import Progress
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
@@ -78,9 +79,9 @@ def states_step(
         ids = chosen_ids((question.id for question in asked), number)
         languages = questions.result.languages
         chosen = [question for question in asked if question.id in set(ids)]
-        file, cache = attempt.directory / STATES_FILE, Path(execution.model_cache)
+        cache = Path(execution.model_cache)
         layers: tuple[int, ...] = attempt.context.once(
-            "counting", map_states, chosen, ids, languages, wanted, prompts, model, dtype, cache, file
+            "counting", map_states, chosen, ids, languages, wanted, prompts, model, dtype, cache, attempt.output
         )
         return StatesResult(languages=languages, layers=layers, questions=len(ids))
 
@@ -103,10 +104,10 @@ def map_states(
     model: ModelRef,
     dtype: str,
     cache: Path,
-    file: Path,
+    output: Location,
     device: str,
 ) -> tuple[int, ...] | InputError:
-    """Write `states` and `map` into `file`; returns the layers, or what is wrong: Ray would wrap an exception."""
+    """Put `states` and `map` at `output`; returns the layers, or what is wrong: Ray would wrap an exception."""
     import torch
 
     from slam_ray.models.loading import load_model, load_tokenizer
@@ -139,7 +140,8 @@ def map_states(
         progress.advance(len(batch))
     if not np.isfinite(states).all():
         return InputError(f"the model's states are not finite in {dtype}; set another model.dtype")
-    np.savez(file, states=states, map=np.stack([mapped(each) for each in states]))
+    with output.working() as folder:
+        np.savez(folder / STATES_FILE, states=states, map=np.stack([mapped(each) for each in states]))
     return layers
 
 

@@ -2,7 +2,7 @@
 
 from slam_ray.config.command_line import Command, parse_command
 from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
-from slam_ray.config.load import default_storage, known_keys, load_config, path_of, presets, resolved
+from slam_ray.config.load import S3, default_storage, known_keys, load_config, path_of, presets, resolved, storage_of
 from slam_ray.config.schema import (
     ENGLISH,
     ActivationsConfig,
@@ -26,6 +26,7 @@ from slam_ray.config.schema import (
 __all__ = [
     "ALL_DONE",
     "ENGLISH",
+    "S3",
     "TO_DO",
     "ActivationsConfig",
     "CleaningConfig",
@@ -54,4 +55,5 @@ __all__ = [
     "path_of",
     "presets",
     "resolved",
+    "storage_of",
 ]

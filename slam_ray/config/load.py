@@ -18,14 +18,14 @@ from slam_ray.config.schema import RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
+S3 = "s3://"
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)+/?", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 # An alias may make a few lines of YAML an endless value, and PyYAML reads integers of any size.
 MOST_VALUES, DEEPEST, LARGEST = 10_000, 20, 2**63
 # A place given on the command line takes that of the file away.
 _DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
-_PATH_KEY = re.compile(
-    r"storage|model\.path|(search\.problems|corpora\.(questions|pairs|english|benchmarks\.[^.]+))(\.path)?"
-)
+_PATH_KEY = re.compile(r"model\.path|(search\.problems|corpora\.(questions|pairs|english|benchmarks\.[^.]+))(\.path)?")
 
 
 def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
@@ -91,7 +91,8 @@ def default_storage() -> str:
     """
     here = os.getcwd()
     submitted = f"{os.sep}working_dir_files{os.sep}" in here
-    return os.environ.get(STORAGE_VARIABLE) or (str(Path.home() / "slam_ray") if submitted else here)
+    given = os.environ.get(STORAGE_VARIABLE)
+    return storage_of(given, STORAGE_VARIABLE) if given else str(Path.home() / "slam_ray") if submitted else here
 
 
 def path_of(text: str, key: str, folder: Path = Path()) -> Path:
@@ -107,6 +108,20 @@ def path_of(text: str, key: str, folder: Path = Path()) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # also: a link to itself, ~ of nobody, a character of no file
         raise InputError(f"{key}: {text!r} cannot be a path ({getattr(error, 'strerror', None) or error})") from None
     return path
+
+
+def storage_of(text: str, key: str, folder: Path = Path()) -> str:
+    """The storage that `text` is: an absolute path, counted from `folder`, or an s3:// URL.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if "://" not in text:
+        return str(path_of(text, key, folder))
+    if not _S3_URL.fullmatch(text) or ".." in text:
+        # Not said back: what is wrong may be a password in it.
+        raise InputError(f"{key}: give a folder, or s3://BUCKET/PREFIX without user, password or query")
+    return text.rstrip("/")
 
 
 def _find(source: str) -> Path:
@@ -187,6 +202,8 @@ def _located(key: str, value: Any, folder: Path) -> Any:
         return {name: _located(f"{key}.{name}" if key else str(name), item, folder) for name, item in value.items()}
     if isinstance(value, list):
         return [_located(key, item, folder) for item in value]
+    if isinstance(value, str) and key == "storage":
+        return storage_of(value, key, folder)
     if isinstance(value, str) and _PATH_KEY.fullmatch(key):
         return str(path_of(value, key, folder))
     return value

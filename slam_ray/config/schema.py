@@ -367,7 +367,7 @@ class RunConfig(Section):
     """One run of SLAM on one model."""
 
     name: Name = Field(description="The run's folder under <storage>/runs.")
-    storage: str = Field(description="Folder that keeps artifacts and runs.")
+    storage: str = Field(description="Folder, or s3://BUCKET/PREFIX, that keeps artifacts and runs.")
     limit: int | None = Field(
         None,
         ge=1,

@@ -59,7 +59,7 @@ def generate_step(
 
     def run(attempt: Attempt) -> GenerateResult:
         asked = read_questions(problems)
-        kept = FinishedRows(attempt.scratch, attempt.directory.name)
+        kept = FinishedRows(attempt.scratch, attempt.output.name)
         responses = {(response.language, response.id): response for response in kept.earlier()}
         todo = [problem for problem in asked if (problem.language, problem.id) not in responses]
         progress = Progress("generating", len(asked), "responses", len(responses))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.step import Artifact
 
 RESPONSES_FILE = "responses.parquet"
@@ -61,20 +62,21 @@ def read_responses(artifact: Artifact[GenerateResult]) -> list[Response]:
 
 
 class FinishedRows:
-    """Responses kept as they finish, in a folder that outlives a killed attempt; each attempt adds its own file."""
+    """Responses kept as they finish, where they outlive a killed attempt; each batch of them is a file of its own."""
 
-    def __init__(self, folder: Path, attempt: str) -> None:
-        self._folder = folder
-        self._file = folder / f"{attempt}.jsonl"
+    def __init__(self, folder: Location, attempt: str) -> None:
+        self._folder, self._attempt = folder, attempt
+        self._batches = 0
 
     def earlier(self) -> Iterator[Response]:
-        """What earlier attempts finished. The line that a killed one was writing has no end, and is left out."""
-        for file in sorted(self._folder.glob("*.jsonl")):
-            for line in file.read_bytes().split(b"\n")[:-1]:
-                yield Response(**json.loads(line))
+        """What earlier attempts finished."""
+        for name in sorted(self._folder.files()):
+            if name.endswith(".jsonl"):
+                for line in (self._folder / name).read_bytes().splitlines():
+                    yield Response(**json.loads(line))
 
     def add(self, responses: Iterable[Response]) -> None:
         """Keep finished responses."""
         lines = "".join(json.dumps(asdict(response), ensure_ascii=False) + "\n" for response in responses)
-        with self._file.open("ab") as stream:
-            stream.write(lines.encode("utf-8"))
+        self._batches += 1
+        (self._folder / f"{self._attempt}-{self._batches}.jsonl").write_bytes(lines.encode("utf-8"))

@@ -9,12 +9,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
 
 from slam_ray.config import ExecutionConfig, InputError
+from slam_ray.pipeline.location import Folder, Location
 from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 from slam_ray.pipeline.seen import check_seen
 
@@ -29,7 +29,7 @@ class Context:
     Args:
         execution: how many workers of each kind, on what, and how long to wait for nodes.
         others: how much of "CPU" and "GPU" others may hold all the while; a stage has ended without that being free.
-        storage: folder that workers write into, which every node must see.
+        storage: that workers write into, which every node must see.
         model: folder of a checkpoint that they read, likewise.
     """
 
@@ -38,11 +38,11 @@ class Context:
         execution: ExecutionConfig,
         others: Mapping[str, float] = NOBODY,
         *,
-        storage: Path | None = None,
+        storage: Location | None = None,
         model: str | None = None,
     ) -> None:
         self.execution, self._others = execution, others
-        self._storage, self._folders = storage, [Path(model)] if model else []
+        self._storage, self._folders = storage, [Folder(model)] if model else []
         self._seeing: set[str] = set()
         self._exit = ExitStack()
         self._held: tuple[str, Any, ExitStack] | None = None

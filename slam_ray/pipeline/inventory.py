@@ -1,16 +1,14 @@
 """What a storage holds: its artifacts, the runs that name them, and what may be removed because no run does."""
 
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.runs import ARTIFACTS, read_links
-from slam_ray.pipeline.storage import ASIDE, Record, read_record
+from slam_ray.pipeline.storage import ASIDE, RECORD, Record, read_record
 
 DAY_S = 86400
 
@@ -27,7 +25,7 @@ class Kept:
         touched: when a file in it was last written, in seconds since 1970.
     """
 
-    home: Path
+    home: Location
     record: Record | None
     runs: tuple[str, ...]
     size: int
@@ -46,25 +44,26 @@ class Kept:
         return str(self.record["started"]) if self.record else "unfinished"
 
 
-def inventory(root: Path) -> list[Kept]:
+def inventory(root: Location) -> list[Kept]:
     """All that lies under `<root>/artifacts`, by step and time.
 
     Raises:
         InputError: there is no such folder, or what a run holds cannot be read.
     """
-    if not (root / "artifacts").is_dir():
+    if "artifacts" not in root.folders():
         raise InputError(f"{root} holds no folder artifacts: give the storage of a run with --storage")
     runs: dict[str, list[str]] = {}
-    for links in sorted(root.glob(f"runs/*/{ARTIFACTS}")):
-        for name in read_links(links).values():
-            runs.setdefault(name, []).append(links.parent.name)
+    for run in (root / "runs").folders():
+        links = root / "runs" / run / ARTIFACTS
+        for name in read_links(links).values() if links.exists() else ():
+            runs.setdefault(name, []).append(run)
     return sorted(_all_kept(root / "artifacts", runs), key=lambda kept: (kept.home.parent.name, kept.state, kept.name))
 
 
-def _all_kept(folder: Path, runs: dict[str, list[str]]) -> Iterator[Kept]:
-    for home in folder.glob("*/*/"):
-        files = [file.stat() for file in home.rglob("*") if file.is_file()]
-        size, touched = sum(file.st_size for file in files), max((file.st_mtime for file in files), default=0.0)
+def _all_kept(folder: Location, runs: dict[str, list[str]]) -> Iterator[Kept]:
+    for home in (folder / step / name for step in folder.folders() for name in (folder / step).folders()):
+        files = home.files().values()
+        size, touched = sum(file.size for file in files), max((file.modified for file in files), default=0.0)
         names = tuple(dict.fromkeys(runs.get(f"{home.parent.name}/{home.name}", [])))
         record = None if ASIDE in home.name else read_record(home)
         yield Kept(home, record, names, size, touched)
@@ -105,6 +104,7 @@ def collect(kept: list[Kept], days: float) -> list[Kept]:
 
 
 def remove(artifact: Kept) -> None:
-    """Remove its folder; first aside, so that a kill leaves no half of an artifact."""
-    artifact.home.with_name(f"{artifact.home.name}.lock").unlink(missing_ok=True)
-    shutil.rmtree(artifact.home.rename(artifact.home.with_name(f"{artifact.home.name}{ASIDE}{secrets.token_hex(3)}")))
+    """Remove its folder; first its record, so that a kill leaves no half of an artifact."""
+    (artifact.home / RECORD).remove()
+    artifact.home.remove()
+    (artifact.home.parent / f"{artifact.home.name}.lock").remove()

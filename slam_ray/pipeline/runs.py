@@ -5,7 +5,6 @@ never comes to name other artifacts than it did.
 """
 
 import json
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.stages import Stage, describe, plan, run, try_out
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
@@ -51,17 +51,18 @@ class Run:
     def carry_out(self) -> dict[str, Artifact[Any]]:
         """Make what is not made yet; the artifacts by title, each linked in the folder as soon as it stands."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / CONFIG).write_text(yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False))
+        text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
+        (self.path / CONFIG).write_bytes(text.encode())
         config = self._config
         with Context(config.execution, storage=self.storage.root, model=config.model.path) as context:
             return run(self._stages, self.storage, context, self._link)
 
-    def keep(self, file: Path) -> Path:
+    def keep(self, file: Path) -> Location:
         """Put a copy of an artifact's file into the folder; returns its place there."""
-        return Path(shutil.copyfile(file, self.path / file.name))
+        (self.path / file.name).write_bytes(file.read_bytes())
+        return self.path / file.name
 
-    def finish(self, scores: Mapping[str, Any], summary: BaseModel) -> Path:
+    def finish(self, scores: Mapping[str, Any], summary: BaseModel) -> Location:
         """Put all scores and, last, the summary into the folder, which is finished with it; the scores' place."""
         _write(self.path / SCORES, scores)
         _write(self.path / SUMMARY, summary.model_dump(mode="json"))
@@ -80,7 +81,7 @@ class Run:
                 )
 
 
-def read_links(file: Path) -> dict[str, str]:
+def read_links(file: Location) -> dict[str, str]:
     """The artifacts that a run holds, by title of their stage.
 
     Raises:
@@ -94,7 +95,5 @@ def read_links(file: Path) -> dict[str, str]:
         ) from None
 
 
-def _write(file: Path, values: Mapping[str, Any]) -> None:
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(file)
+def _write(file: Location, values: Mapping[str, Any]) -> None:
+    file.write_bytes((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())

@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError
+from slam_ray.pipeline.location import Keys, Location
 
 
-def check_seen(storage: Path, folders: Sequence[Path], nodes: Sequence[Mapping[str, Any]]) -> None:
+def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[Mapping[str, Any]]) -> None:
     """Have every node look for a file that is written into `storage` now, and for the `folders`.
 
     Args:
@@ -22,9 +22,8 @@ def check_seen(storage: Path, folders: Sequence[Path], nodes: Sequence[Mapping[s
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    storage.mkdir(parents=True, exist_ok=True)
     mark = storage / f".seen-{secrets.token_hex(6)}"
-    mark.touch()
+    mark.write_bytes(b"")
     try:
         looking = [
             ray.remote(_missing)
@@ -34,15 +33,29 @@ def check_seen(storage: Path, folders: Sequence[Path], nodes: Sequence[Mapping[s
         ]
         lacking = list(zip(nodes, ray.get(looking), strict=True))
     finally:
-        mark.unlink()
+        mark.remove()
     for node, missing in lacking:
-        if missing:
-            names = " and ".join(str(storage if path == mark else path) for path in missing)
+        for path, reason in missing.items():
+            what = storage if path == mark else path
+            where = (
+                "give every machine the same endpoint and credentials, in its environment or by a role"
+                if isinstance(what, Keys)
+                else "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
+                " or in a bucket (s3://BUCKET/PREFIX)"
+            )
             raise InputError(
-                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {names} as the driver does:"
-                " keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
+                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {what} as the driver does"
+                f"{reason}: {where}"
             )
 
 
-def _missing(paths: Sequence[Path]) -> list[Path]:
-    return [path for path in paths if not path.exists()]
+def _missing(places: Sequence[Location]) -> dict[Location, str]:
+    """Those that are not there, each with what the storage said."""
+    missing = {}
+    for place in places:
+        try:
+            if not place.exists():
+                missing[place] = ""
+        except OSError as error:
+            missing[place] = f" ({error})"
+    return missing

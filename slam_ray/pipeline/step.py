@@ -7,7 +7,7 @@ workers and devices stay out of it: they reach the function through its closure 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from slam_ray.config import InputError
 from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.location import Location
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -45,12 +46,14 @@ class Artifact(Generic[R]):
     Attributes:
         step: name of the step.
         fingerprint: identity of the step that makes it.
-        directory: folder of the committed attempt; never changed afterwards.
+        directory: of the committed attempt; never changed afterwards.
+        files: SHA-256 of every file in it, by name.
     """
 
     step: str
     fingerprint: str
-    directory: Path | None = None
+    directory: Location | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     _result: R | None = None
 
     @property
@@ -61,14 +64,18 @@ class Artifact(Generic[R]):
         return self._result
 
     def file(self, name: str) -> Path:
-        """Path of one file of the artifact; raises `NotMade` while it is not made, InputError for a file elsewhere."""
+        """One file of the artifact on this machine; from a bucket it is fetched there, once.
+
+        Raises:
+            NotMade: the artifact is not made yet.
+            InputError: it has no such file.
+        """
         if self.directory is None:
             raise NotMade(self.fingerprint)
-        file = self.directory / name
-        # A name may be from a record, which whoever writes into the storage may have written.
-        if not file.resolve().is_relative_to(self.directory.resolve()):
-            raise InputError(f"{self.directory} has no file {name!r}: it would lie elsewhere; remove this artifact")
-        return file
+        # A name may be from a result, which whoever writes into the storage may have written.
+        if name not in self.files:
+            raise InputError(f"{self.directory} has no file {name!r}; remove this artifact")
+        return (self.directory / name).fetched(self.files[name])
 
 
 @dataclass(frozen=True)
@@ -76,14 +83,16 @@ class Attempt:
     """One try at a step.
 
     Attributes:
-        directory: empty folder for the artifact's files.
-        scratch: folder shared by all attempts at this step, for what a later attempt can go on from (checkpoints,
-            finished rows); removed once the step is committed.
+        directory: empty folder on this machine for the artifact's files.
+        output: the artifact's place, where workers on any node put its files (`with output.working() as folder`).
+        scratch: shared by all attempts at this step, for what a later attempt can go on from (checkpoints, finished
+            rows); removed once the step is committed.
         context: Ray and the workers of the run.
     """
 
     directory: Path
-    scratch: Path
+    output: Location
+    scratch: Location
     context: Context
 
 

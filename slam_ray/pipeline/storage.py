@@ -6,9 +6,7 @@ SHA-256 of every file: what was altered since is no artifact either, and is kept
 """
 
 import json
-import os
 import secrets
-import shutil
 import sys
 import time
 from functools import cache
@@ -16,12 +14,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from filelock import FileLock, Timeout
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from slam_ray.config import InputError, RunConfig
-from slam_ray.pipeline.content import sha256
+from slam_ray.pipeline.location import Folder, Location, location
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step, differences
 
 RECORD = "record.json"
@@ -48,18 +45,20 @@ class Record(TypedDict):
 
 
 class Storage:
-    """A folder of artifacts."""
+    """A folder of artifacts, or their place in a bucket."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().absolute()
+    def __init__(self, root: Path | Location) -> None:
+        self.root: Location = Folder(root.expanduser().absolute()) if isinstance(root, Path) else root
 
     @classmethod
     def of(cls, config: RunConfig) -> Self:
-        """The storage of a run; a smoke run keeps to a folder of its own in it. InputError if it can be no folder."""
-        root = Path(config.storage)
-        there = next(folder for folder in (root, *root.parents) if folder.exists())
-        if not there.is_dir():
-            raise InputError(f"storage: {there} is a file; give a folder, which need not exist yet")
+        """The storage of a run; a smoke run keeps to a folder of its own in it.
+
+        Raises:
+            InputError: it can be no folder; a bucket cannot be written to, or not exclusively.
+        """
+        root = location(config.storage)
+        root.check()
         return cls(root if config.limit is None else root / f"limit-{config.limit}")
 
     def find(self, step: Step[R], thorough: bool = False) -> Artifact[R]:
@@ -74,7 +73,8 @@ class Storage:
             said = error.errors()[0]
             where = ".".join(map(str, said["loc"]))
             raise InputError(f"{home / RECORD}: result.{where}: {said['msg']}; remove {home}") from None
-        return Artifact(step.name, step.fingerprint, home / "attempts" / record["attempt"], result)
+        files = {name: digest for name, (_, digest) in record["files"].items()}
+        return Artifact(step.name, step.fingerprint, home / "attempts" / record["attempt"], files, result)
 
     def make(self, step: Step[R], context: Context) -> Artifact[R]:
         """Run `step` in a new attempt and commit it; returns the artifact that stands then.
@@ -82,44 +82,36 @@ class Storage:
         Another run that is at the same step is waited for. A damaged artifact is kept aside, beside its old place.
         """
         home = self._home(step)
-        home.parent.mkdir(parents=True, exist_ok=True)
         # Spares double work, and two attempts in one scratch folder; where it does not hold, the first commit stands.
-        lock = FileLock(f"{home}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            print(f"  {step.name}: another run is at work on it; waiting for that", flush=True)
-            lock.acquire()
-        try:
+        with home.turn(f"  {step.name}: another run is at work on it; waiting for that"):
             made = self.find(step, thorough=True)
             return self._attempt(step, context) if made.directory is None else made
-        finally:
-            lock.release()
 
     def _attempt(self, step: Step[R], context: Context) -> Artifact[R]:
         home = self._home(step)
         if (home / RECORD).exists():
-            aside = home.rename(home.with_name(f"{home.name}{ASIDE}{secrets.token_hex(3)}"))
+            aside = home.parent / f"{home.name}{ASIDE}{secrets.token_hex(3)}"
+            home.rename(aside)
             print(f"  {damage(aside, read_record(aside), thorough=True)}; kept aside in {aside}", flush=True)
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-        attempt = Attempt(home / "attempts" / name, home / "scratch", context)
-        attempt.directory.mkdir(parents=True)
-        attempt.scratch.mkdir(exist_ok=True)
+        output, scratch = home / "attempts" / name, home / "scratch"
         started = time.time()
-        result = step.run(attempt)
+        with output.working() as directory:
+            result = step.run(Attempt(directory, output, scratch, context))
         record = {
             **step.identity,
             "fingerprint": step.fingerprint,
             "attempt": name,
             "result": result.model_dump(mode="json"),
-            "files": _contents(attempt.directory),
+            "files": {name: (state.size, (output / name).sha256()) for name, state in sorted(output.files().items())},
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),
             "versions": _versions(),
             "command": sys.argv,
         }
-        self._commit(home, name, record)
-        shutil.rmtree(attempt.scratch, ignore_errors=True)
+        if not (home / RECORD).create(json.dumps(record, indent=1, ensure_ascii=False).encode()):
+            print(f"  {step.name}: another run finished it first; keeping that one")
+        scratch.remove()
         return self.find(step)
 
     def record(self, artifact: Artifact[Any]) -> Record:
@@ -131,32 +123,23 @@ class Storage:
     def nearest_difference(self, step: Step[Any]) -> str:
         """The config keys and inputs in which the most similar finished artifact of this kind differs, "" if none."""
         found: list[list[str]] = []
-        for record_file in (self.root / "artifacts" / step.name).glob(f"*/{RECORD}"):
-            record = read_record(record_file.parent)
+        homes = self.root / "artifacts" / step.name
+        for name in homes.folders():
+            record = read_record(homes / name)
             if record is not None:
                 found.append(differences({key: dict(record)[key] for key in step.identity}, step.identity))
         nearest: list[str] = min(found, key=len, default=[])
         return "; ".join(nearest)
 
-    def _home(self, item: Step[Any] | Artifact[Any]) -> Path:
+    def _home(self, item: Step[Any] | Artifact[Any]) -> Location:
         name = item.name if isinstance(item, Step) else item.step
         return self.root / "artifacts" / name / item.fingerprint
-
-    def _commit(self, home: Path, attempt: str, record: dict[str, Any]) -> None:
-        # A hard link is an exclusive create whose content is whole from the first moment, also under kill -9.
-        draft = home / "attempts" / attempt / "record.draft"
-        draft.write_text(json.dumps(record, indent=1, ensure_ascii=False))
-        try:
-            os.link(draft, home / RECORD)
-        except FileExistsError:
-            print(f"  {record['step']}: another run finished it first; keeping that one")
-        draft.unlink()
 
 
 _RECORD = TypeAdapter(Record)
 
 
-def read_record(home: Path) -> Record | None:
+def read_record(home: Location) -> Record | None:
     """The record in the folder of an artifact; None if there is none, or what is there is no record."""
     try:
         return _RECORD.validate_json((home / RECORD).read_bytes())
@@ -164,7 +147,7 @@ def read_record(home: Path) -> Record | None:
         return None
 
 
-def damage(home: Path, record: Record | None, thorough: bool) -> str:
+def damage(home: Location, record: Record | None, thorough: bool) -> str:
     """What of an artifact is not as it was committed, "" if nothing.
 
     Args:
@@ -174,20 +157,14 @@ def damage(home: Path, record: Record | None, thorough: bool) -> str:
     """
     if record is None:
         return f"{home / RECORD} is no record"
+    attempt = home / "attempts" / record["attempt"]
+    there = attempt.files()
     for name, (size, digest) in record["files"].items():
-        file = home / "attempts" / record["attempt"] / name
-        if not file.is_file():
-            return f"{file} is gone"
-        if not file.resolve().is_relative_to(home.resolve()):
-            return f"{file} lies elsewhere"
-        if file.stat().st_size != size or (thorough and sha256(file) != digest):
-            return f"{file} was altered"
+        if name not in there:
+            return f"{attempt / name} is gone"
+        if there[name].size != size or (thorough and (attempt / name).sha256() != digest):
+            return f"{attempt / name} was altered"
     return ""
-
-
-def _contents(folder: Path) -> dict[str, tuple[int, str]]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): (file.stat().st_size, sha256(file)) for file in files}
 
 
 @cache

@@ -1,13 +1,13 @@
 """A run's `summary.json`: what scripts read of it, in a form that stays."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from slam_ray.config import RunConfig
 from slam_ray.evaluation import Scores
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 from slam_ray.recipes.slam import BASE, SELECT_TUNED, TUNED
@@ -97,7 +97,7 @@ class EvaluationSummary(BaseModel):
     seconds: dict[str, float]
 
 
-def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage, report: Path) -> Summary:
+def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage, report: Location) -> Summary:
     """Sum up a finished run."""
     benchmarks = {name: _benchmark(name, done) for name in config.corpora.benchmarks}
     first = next(iter(benchmarks.values()))

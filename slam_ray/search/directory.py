@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from slam_ray.config import InputError, RunConfig
+from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.step import differences
 from slam_ray.pipeline.storage import Storage
 from slam_ray.reporting.figures import layer_range_figure, pareto_figure
@@ -22,10 +23,19 @@ PARETO, RANGES = "pareto.png", "layer_ranges.png"
 
 
 class SearchDirectory:
-    """The folder of the search that `config` names."""
+    """The folder of the search that `config` names.
+
+    Raises:
+        InputError: the storage is a bucket.
+    """
 
     def __init__(self, config: RunConfig, storage: Storage) -> None:
         self._config = config
+        if not isinstance(storage.root, Folder):
+            raise InputError(
+                f"storage: a search goes on from pickles of Ray Tune, which a bucket like {storage.root} cannot keep to"
+                " one user; give a folder"
+            )
         self.path = storage.root / "searches" / config.name
 
     def check(self) -> None:

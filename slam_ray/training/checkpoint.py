@@ -58,15 +58,19 @@ def save(folder: Path, parameters: Parameters, progress: TrainingProgress, write
 
 
 def restore(
-    folder: Path, parameters: Parameters, optimizer: torch.optim.AdamW, empty_step: Callable[[], None]
+    file: Callable[[str], Path],
+    parameters: Parameters,
+    optimizer: torch.optim.AdamW,
+    empty_step: Callable[[], None],
 ) -> TrainingProgress:
     """Bring a freshly wrapped model to where a checkpoint was; every rank must call this.
 
     Args:
+        file: path of a file of the checkpoint by its name.
         empty_step: takes an optimizer step with gradients of zero, after which Adam's moments exist.
     """
-    progress = TrainingProgress.model_validate_json((folder / PROGRESS_FILE).read_text())
-    tensors = load_file(folder / TENSORS_FILE)
+    progress = TrainingProgress.model_validate_json(file(PROGRESS_FILE).read_text())
+    tensors = load_file(file(TENSORS_FILE))
     empty_step()
     for name, parameter in parameters.items():
         master = tensors[f"{MASTER}:{name}"].to(parameter.device)

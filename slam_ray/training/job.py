@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from slam_ray.config import PromptsConfig, TrainingConfig
 from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.step import Artifact
 
 LOSS_FILE = "loss.jsonl"
@@ -24,9 +25,9 @@ class TrainJob:
         layers: 0-based, the layers whose projections are tuned.
         cache: folder on each node for assembled models.
         checkpoint_steps: optimizer steps between checkpoints.
-        output: folder for the tuned tensors and the losses; rank 0 writes them.
+        output: where rank 0 puts the tuned tensors and the losses.
         share: of the optimizer steps that are taken; less than 1 leaves a checkpoint in `output` as well.
-        earlier: folder of a smaller share of this training to go on from.
+        earlier: a smaller share of this training, to go on from.
     """
 
     config: TrainingConfig
@@ -37,9 +38,9 @@ class TrainJob:
     layers: tuple[int, ...]
     cache: Path
     checkpoint_steps: int
-    output: Path
+    output: Location
     share: float
-    earlier: Path | None
+    earlier: Artifact[Any] | None
 
 
 class StepLoss(BaseModel):

@@ -9,6 +9,7 @@ from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section,
 from slam_ray.corpora import Prepared
 from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
@@ -96,9 +97,9 @@ def train_step(
             layers=identity.layers,
             cache=Path(execution.model_cache),
             checkpoint_steps=execution.checkpoint_steps,
-            output=attempt.directory,
+            output=attempt.output,
             share=share,
-            earlier=None if earlier is None else earlier.directory,
+            earlier=earlier,
         )
         return _fit(job, workers, attempt.scratch, callbacks, execution.node_wait_s)
 
@@ -114,7 +115,7 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
 
 
 def _fit(
-    job: TrainJob, workers: Workers, scratch: Path, callbacks: Sequence["UserCallback"], node_wait_s: float
+    job: TrainJob, workers: Workers, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
 ) -> TrainResult:
     from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -138,7 +139,7 @@ def _fit(
         ),
         run_config=RunConfig(
             name=RUN_NAME,
-            storage_path=str(scratch),
+            **scratch.for_arrow(),
             failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
             callbacks=list(callbacks),

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import ray.train
@@ -45,17 +45,18 @@ def _train(job: TrainJob) -> TrainResult:
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:
-            trainer.restore(Path(saved))
+            trainer.restore(Path(saved).joinpath)
     elif job.earlier is not None:
-        trainer.restore(job.earlier)
+        trainer.restore(job.earlier.file)
     progress = trainer.run()
-    if job.share < 1:
-        save(job.output, trainer.parameters, progress, write=trainer.rank == 0)
     weights = master_weights(trainer.parameters)
-    if trainer.rank == 0:
-        save_file(as_stored(folder, weights, job.dtype), job.output / TRAINED_FILE)
-        lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
-        (job.output / LOSS_FILE).write_text(lines)
+    with job.output.working() as output:
+        if job.share < 1:
+            save(output, trainer.parameters, progress, write=trainer.rank == 0)
+        if trainer.rank == 0:
+            save_file(as_stored(folder, weights, job.dtype), output / TRAINED_FILE)
+            lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
+            (output / LOSS_FILE).write_text(lines)
     return TrainResult(
         pairs=len(examples),
         dropped=len(pairs) - len(examples),
@@ -88,14 +89,14 @@ class Trainer:
         self._steps = self._epoch_steps * job.config.epochs
         self._progress = TrainingProgress()
 
-    def restore(self, folder: Path) -> None:
-        """Go on from the checkpoint in `folder`."""
+    def restore(self, file: Callable[[str], Path]) -> None:
+        """Go on from the checkpoint whose files are `file(name)`."""
 
         def empty_step() -> None:
             self._accumulate([empty_row()], tokens=1)
             self._engine.step()
 
-        self._progress = restore(folder, self.parameters, self._optimizer, empty_step)
+        self._progress = restore(file, self.parameters, self._optimizer, empty_step)
         if self.rank == 0:
             print(f"  train: going on after step {self._progress.step}", flush=True)
 

@@ -14,7 +14,7 @@ from slam_ray.evaluation.engine import Engine, environment
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
-from slam_ray.pipeline.step import Artifact
+from tests.artifacts import artifact_of
 from tests.models import tiny_model
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ TOLERANCE = 1e-3
 def tuned_model(folder: Path) -> ModelRef:
     """The base in `folder` with the tensors that `tune` has trained."""
     base = base_model(str(folder / "base"))
-    return ModelRef(base.base, base.manifest, Artifact("train", "0" * 20, folder))
+    return ModelRef(base.base, base.manifest, artifact_of(folder))
 
 
 def tune(folder: Path, family: str) -> None:

@@ -23,8 +23,8 @@ from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.resources import Workers
-from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
+from tests.artifacts import artifact_of
 from tests.models import tiny_llama
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -53,7 +53,7 @@ def tuned(folder: Path, base: ModelRef) -> ModelRef:
     trained = {name: torch.randn(state[name].shape, generator=generator) for name in names}
     (folder / "trained").mkdir()
     save_file(trained, folder / "trained" / TRAINED_FILE)
-    return ModelRef(base.base, base.manifest, Artifact("train", "0" * 20, folder / "trained"))
+    return ModelRef(base.base, base.manifest, artifact_of(folder / "trained"))
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +149,8 @@ def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
         for model in (base, tuned)
     ]  # fmt: skip
     scratch = storage.root / "artifacts" / "generate" / steps[0].fingerprint / "scratch"
-    scratch.mkdir(parents=True)
     kept = [Response(f"p{number}", "th", "?", f"คำตอบคือ {number}", "stop", 9) for number in range(3)]
     FinishedRows(scratch, "killed").add(kept)
-    with (scratch / "killed.jsonl").open("a") as torn:
-        torn.write('{"id": "p3", "lang')
 
     engines = set(pool.processes)
     made = [storage.make(step, context) for step in steps]

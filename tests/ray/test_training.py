@@ -26,6 +26,7 @@ from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
 from slam_ray.training import TrainResult, read_losses, train_step
 from slam_ray.training.batches import batch
+from tests.artifacts import artifact_of
 from tests.models import tiny_llama
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Inputs:
 
     @property
     def pairs(self) -> Artifact[Prepared]:
-        return Artifact("pairs", "pairs", self.folder / "pairs")
+        return artifact_of(self.folder / "pairs", "pairs", "pairs")
 
     @property
     def model(self) -> ModelRef:

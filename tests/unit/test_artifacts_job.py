@@ -26,7 +26,7 @@ def storage(tmp_path: Path) -> Path:
     mine, other = run("mine", 2), run("other", 5)
     done = mine.carry_out()
     other.carry_out()
-    (other.path / "artifacts.json").unlink()
+    (other.path / "artifacts.json").remove()
     done["two"].file("value.txt").unlink()
     run("mine", 2).carry_out()
     unfinished = tmp_path / "artifacts" / "counting-up" / counting_up().fingerprint / "scratch"

@@ -19,6 +19,7 @@ from slam_ray.activations.rows import kept_rows
 from slam_ray.config import InputError, load_config, path_of
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
+from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.stages import try_out
 from slam_ray.pipeline.storage import Storage
 from slam_ray.recipes.slam import problem_stages
@@ -156,7 +157,7 @@ def test_no_pickle_is_loaded(folder: Path, tmp_path: Path, capsys: pytest.Captur
     assert "Object arrays cannot be loaded" in capsys.readouterr().err
     np.save(tmp_path / "0.npy", pickled)
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
-        list(kept_rows(tmp_path))
+        list(kept_rows(Folder(tmp_path)))
     model = tmp_path / "model"
     model.mkdir()
     for name in ("config.json", "tokenizer.json"):

@@ -24,6 +24,7 @@ from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import ModelRef, base_model
+from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.step import Artifact
 from tests.counting import LANGUAGES, questions, reference_counts
 from tests.models import tiny_llama, tiny_model
@@ -92,8 +93,8 @@ def test_states_are_those_of_the_last_counted_token(llama: Path, tmp_path: Path)
     asked, base, activations = questions(6), base_model(str(llama)), CountedConfig(text="prompt", tokens="last")
     ids = sorted({question.id for question in asked})
     arguments = asked, ids, LANGUAGES, activations, PromptsConfig(), base, "float32", tmp_path
-    assert [map_states(*arguments, tmp_path / name, "cpu") for name in ("a.npz", "b.npz")] == [(1, 2, 3)] * 2
-    found, again = (np.load(tmp_path / name) for name in ("a.npz", "b.npz"))
+    assert [map_states(*arguments, Folder(tmp_path / name), "cpu") for name in ("a", "b")] == [(1, 2, 3)] * 2
+    found, again = (np.load(tmp_path / name / "states.npz") for name in ("a", "b"))
     assert found["states"].shape == (3, len(LANGUAGES), len(ids), 64)
     assert found["map"].shape == (3, len(LANGUAGES), len(ids), 2)
     assert all(np.array_equal(found[name], again[name]) for name in ("states", "map"))
@@ -189,12 +190,13 @@ def test_rows_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
         Unit(0, "en", ((Encoded("q0", "en", (0, 1), 1, 2),),)),
         Unit(1, "en", ((Encoded("q1", "en", (0,), 0, 1),),)),
     ]
-    assert list(kept_rows(tmp_path / "never made")) == []
+    folder = Folder(tmp_path)
+    assert list(kept_rows(folder / "never made")) == []
     row = np.arange(6, dtype=np.uint32).reshape(2, 3)
-    keep_row(tmp_path, 1, row)
+    keep_row(folder, 1, row)
     (tmp_path / "torn.draft").write_bytes(b"\x93NUMPY")
     sums = GroupSums(units, ["en"])
-    for number, kept in kept_rows(tmp_path):
+    for number, kept in kept_rows(folder):
         sums.add(number, kept)
     assert sums.missing == [0]
     with pytest.raises(AssertionError, match="unit 1 was counted twice"):

@@ -14,7 +14,8 @@ from slam_ray.evaluation.generation import check_lengths
 from slam_ray.evaluation.responses import Finish, FinishedRows, Response
 from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.step import Artifact
+from slam_ray.pipeline.location import Folder
+from tests.artifacts import artifact_of
 
 
 def row(id_: str, language: str, text: str, finish: Finish = "stop") -> Response:
@@ -113,14 +114,15 @@ def test_compare_is_what_it_was() -> None:
     )
 
 
-def test_finished_rows_survive_a_torn_line(tmp_path: Path) -> None:
-    FinishedRows(tmp_path, "one").add([row("a", "th", "คำตอบคือ 5\nครับ"), row("b", "th", "6")])
-    with (tmp_path / "one.jsonl").open("ab") as torn:
-        torn.write('{"id": "c", "language": "th", "response": "คำ'.encode()[:-1])
-    kept = FinishedRows(tmp_path, "two")
+def test_finished_rows_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "scratch")
+    assert list(FinishedRows(folder, "one").earlier()) == []
+    FinishedRows(folder, "one").add([row("a", "th", "คำตอบคือ 5\nครับ"), row("b", "th", "6")])
+    (folder / ".one-2.jsonl.draft").write_bytes('{"id": "c", "language": "th", "response": "คำ'.encode()[:-1])
+    kept = FinishedRows(folder, "two")
     assert [item.id for item in kept.earlier()] == ["a", "b"]
     kept.add([row("c", "th", "7")])
-    assert list(FinishedRows(tmp_path, "three").earlier()) == [
+    assert list(FinishedRows(folder, "three").earlier()) == [
         row("a", "th", "คำตอบคือ 5\nครับ"),
         row("b", "th", "6"),
         row("c", "th", "7"),
@@ -149,7 +151,7 @@ def test_labels_are_scored_and_compared_like_numbers(tmp_path: Path) -> None:
     first, _ = score_responses(problems, responses, "first")
     assert first.names == ("first-label", "last-label")
     write_marks(tmp_path / MARKS_FILE, marks)
-    assert read_marks(Artifact("score", "0", tmp_path)) == marks
+    assert read_marks(artifact_of(tmp_path)) == marks
     _, better = score_responses(problems, [*responses[:3], row("b", "sw", "(B)")])
     change = compare(marks, better, ("en", "sw"), CompareConfig(samples=100)).extractors
     assert list(change) == ["last-label", "first-label"]

@@ -84,7 +84,7 @@ def test_report_is_made_from_artifacts_and_found_again(tmp_path: Path) -> None:
     assert "Smoke run on the first 7 " in text
     assert "average without English: +" in made.result.table
     assert "loss 2.000 before, 2.125 after" in made.result.table
-    assert [file.name for file in made.file(".").iterdir()] == ["index.html"]
+    assert list(made.files) == ["index.html"]
 
 
 def test_identity_follows_what_is_shown_and_is_known_before_anything_is_made(tmp_path: Path) -> None:

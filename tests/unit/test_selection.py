@@ -17,6 +17,7 @@ from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 from slam_ray.selection import SELECTION_FILE, select, select_step
+from tests.artifacts import artifact_of
 
 BUMP = "the select step gives another result for the same counts: raise its version in selection/step.py"
 
@@ -233,7 +234,7 @@ def test_golden(config: SelectionConfig, digest: str) -> None:
 
 def test_the_step_writes_its_selection(tmp_path: Path) -> None:
     write_counts(tmp_path / COUNTS_FILE, fixed_counts())
-    counts: Artifact[CountResult] = Artifact("count", "0123456789", tmp_path)
+    counts: Artifact[CountResult] = artifact_of(tmp_path)
     step = select_step(SelectionConfig(), counts)
     assert step.fingerprint != select_step(SelectionConfig(neuron_share=0.4), counts).fingerprint
     with Context(ExecutionConfig()) as context:

@@ -1,0 +1,12 @@
+"""An artifact whose files a test has put into a folder itself."""
+
+from pathlib import Path
+from typing import Any
+
+from slam_ray.pipeline.location import Folder
+from slam_ray.pipeline.step import Artifact
+
+
+def artifact_of(folder: Path, step: str = "made-by-a-test", fingerprint: str = "0" * 20) -> Artifact[Any]:
+    """An artifact without a result."""
+    return Artifact(step, fingerprint, Folder(folder), dict.fromkeys(Folder(folder).files(), ""))

@@ -1,0 +1,115 @@
+"""The main job on several nodes with its storage in a bucket: killed, resumed, its storage away for a minute."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load, load_file
+
+from slam_ray.pipeline.location import Keys
+from slam_ray.pipeline.storage import read_record
+from tests.s3 import ENVIRONMENT, S3Server, keys, s3_server
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ["--limit", "24", "--activations.token_budget", "512", "--training.batch_size", "8"]
+SETTINGS += ["--execution.checkpoint_steps", "4"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+def start(storage: object, home: Path, *nodes: str) -> "subprocess.Popen[str]":
+    """The main job on nodes of its own, all of which have the home folder `home`."""
+    job = [sys.executable, "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+    return subprocess.Popen(
+        ["cluster/local_nodes.sh", *nodes, "--", *job],
+        cwd=ROOT,
+        env=os.environ | {"HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == code, output
+    return output
+
+
+def made(storage: Keys, step: str) -> dict[str, Keys]:
+    """The files of the one artifact of a step."""
+    homes = storage / "limit-24" / "artifacts" / step
+    (home,) = [homes / name for name in homes.folders()]
+    record = read_record(home)
+    assert record is not None, f"{step} is not made"
+    return {name: home / "attempts" / record["attempt"] / name for name in record["files"]}
+
+
+def wait_until(reached: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 300
+    while not reached():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)
+
+
+def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, tmp_path: Path) -> None:
+    storage = keys("job")
+    scratch = storage / "limit-24" / "artifacts"
+
+    def checkpoints() -> int:
+        return sum("/checkpoint_" in name and name.endswith("progress.json") for name in (scratch / "train").files())
+
+    killed = start(storage, tmp_path, "--workers", "2")
+    wait_until(lambda: checkpoints() > 0, killed)
+    for process in psutil.Process(killed.pid).children(recursive=True):
+        if "run_slam.py" in " ".join(process.cmdline()):
+            process.kill()
+    killed.communicate(timeout=60)
+    counted = {name: file.read_bytes() for name, file in made(storage, "count").items()}
+    assert (scratch / "train").files()
+
+    going_on = start(storage, tmp_path, "--workers", "2")
+    wait_until(lambda: bool((scratch / "generate").files()), going_on)
+    server.leave()
+    threading.Timer(60, server.come_back).start()
+    output = finish(going_on)
+    assert "count: done before" in output
+    assert "train: going on after step" in output
+    assert f"report: {storage}/limit-24/runs/demo/index.html" in output
+    assert {name: file.read_bytes() for name, file in made(storage, "count").items()} == counted
+    assert not any(name.endswith(".lock") or "/scratch/" in name for name in storage.files())
+    assert ENVIRONMENT["AWS_SECRET_ACCESS_KEY"] not in output
+    assert not any(
+        ENVIRONMENT["AWS_SECRET_ACCESS_KEY"].encode() in (storage / name).read_bytes() for name in storage.files()
+    )
+
+    again = start(storage, tmp_path, "--workers", "1")
+    assert "made in" not in finish(again)
+
+    # A folder gives the same.
+    finish(start(tmp_path / "folder", tmp_path, "--workers", "2"))
+    for step, file in (("count", "counts.npz"), ("train", "trained.safetensors"), ("select", "selection.json")):
+        (record,) = (tmp_path / "folder" / "limit-24" / "artifacts" / step).glob("*/record.json")
+        mine = record.parent / "attempts" / json.loads(record.read_text())["attempt"] / file
+        fetched = made(storage, step)[file].read_bytes()
+        if step != "train":
+            assert mine.read_bytes() == fetched
+            continue
+        ours, theirs = load_file(mine), load(fetched)
+        assert ours.keys() == theirs.keys()
+        for name, weight in ours.items():
+            # They are stored in bfloat16, which has eight bits of precision.
+            torch.testing.assert_close(weight, theirs[name], rtol=1e-2, atol=1e-4)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from slam_ray.pipeline.local_ray import LocalRay, local_node, local_ray
 
-DRIVER = {"driver": 1}
+DRIVER = {"driver": 1.0}
 
 
 @contextlib.contextmanager

@@ -139,7 +139,7 @@ def local_node(head: LocalRay, cpus: int, resources: Mapping[str, float], inside
     before = _nodes(head)
     with tempfile.TemporaryFile() as log, _guarded(folder, command, head.environment, _free_ports(4), log) as guard:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while _nodes(head) <= before:
+        while not _nodes(head) - before:
             if guard.poll() is not None or time.monotonic() > deadline:
                 log.seek(0)
                 raise RuntimeError(f"no node joined Ray; it said:\n{log.read().decode(errors='replace')[-3000:]}")
@@ -147,13 +147,13 @@ def local_node(head: LocalRay, cpus: int, resources: Mapping[str, float], inside
         yield
 
 
-def _nodes(head: LocalRay) -> int:
-    """Nodes of its cluster that are alive."""
+def _nodes(head: LocalRay) -> set[bytes]:
+    """Nodes of its cluster that are alive, by id."""
     from ray._raylet import GcsClient
     from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
 
     infos = GcsClient(address=head.address).get_all_node_info(timeout=30).values()
-    return sum(info.state == GcsNodeInfo.ALIVE for info in infos)
+    return {info.node_id for info in infos if info.state == GcsNodeInfo.ALIVE}
 
 
 def _python(folder: Path) -> str:
@@ -172,6 +172,9 @@ def _guarded(
     """The command under a guard that ends it with this block, or with this process."""
     inherited = {name: value for name, value in os.environ.items() if name not in OVERRIDING}
     own = {"DASHBOARD_METRIC_PORT": str(ports[2]), "AUTOSCALER_METRIC_PORT": str(ports[3])}
+    # vLLM's engines leave a file each, killed processes what they were at; all that goes with the folder.
+    own["TMPDIR"] = str(folder / "tmp")
+    (folder / "tmp").mkdir()
     guard = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(folder), *command],
         stdin=subprocess.PIPE,

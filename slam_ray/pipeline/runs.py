@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.location import Location
+from slam_ray.pipeline.room import room_in
 from slam_ray.pipeline.stages import Stage, describe, plan, run, try_out
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
@@ -51,21 +52,26 @@ class Run:
     def carry_out(self) -> dict[str, Artifact[Any]]:
         """Make what is not made yet; the artifacts by title, each linked in the folder as soon as it stands."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
-        (self.path / CONFIG).write_bytes(text.encode())
         config = self._config
-        with Context(config.execution, storage=self.storage.root, model=config.model.path) as context:
+        with (
+            room_in(self.storage.root),
+            Context(config.execution, storage=self.storage.root, model=config.model.path) as context,
+        ):
+            text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+            (self.path / CONFIG).write_bytes(text.encode())
             return run(self._stages, self.storage, context, self._link)
 
     def keep(self, file: Path) -> Location:
         """Put a copy of an artifact's file into the folder; returns its place there."""
-        (self.path / file.name).write_bytes(file.read_bytes())
+        with room_in(self.storage.root):
+            (self.path / file.name).write_bytes(file.read_bytes())
         return self.path / file.name
 
     def finish(self, scores: Mapping[str, Any], summary: BaseModel) -> Location:
         """Put all scores and, last, the summary into the folder, which is finished with it; the scores' place."""
-        _write(self.path / SCORES, scores)
-        _write(self.path / SUMMARY, summary.model_dump(mode="json"))
+        with room_in(self.storage.root):
+            _write(self.path / SCORES, scores)
+            _write(self.path / SUMMARY, summary.model_dump(mode="json"))
         return self.path / SCORES
 
     def _link(self, title: str, artifact: Artifact[Any]) -> None:

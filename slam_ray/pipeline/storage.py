@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from slam_ray.config import InputError, RunConfig
 from slam_ray.pipeline.location import Folder, Location, location
+from slam_ray.pipeline.room import room_in
 from slam_ray.pipeline.step import Artifact, Attempt, Context, R, Step, differences
 
 RECORD = "record.json"
@@ -85,7 +86,10 @@ class Storage:
         # Spares double work, and two attempts in one scratch folder; where it does not hold, the first commit stands.
         with home.turn(f"  {step.name}: another run is at work on it; waiting for that"):
             made = self.find(step, thorough=True)
-            return self._attempt(step, context) if made.directory is None else made
+            if made.directory is not None:
+                return made
+            with room_in(self.root):
+                return self._attempt(step, context)
 
     def _attempt(self, step: Step[R], context: Context) -> Artifact[R]:
         home = self._home(step)

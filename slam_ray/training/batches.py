@@ -18,10 +18,12 @@ class Example:
     Attributes:
         tokens: [length], prompt, English side and end of sequence.
         prompt: number of leading tokens that carry no loss.
+        name: says which pair it is.
     """
 
     tokens: NDArray[np.int32]
     prompt: int
+    name: str = ""
 
 
 @dataclass(frozen=True)

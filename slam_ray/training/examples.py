@@ -35,11 +35,13 @@ def tokenize(
         prefixes = [translation_prompt(prompts, pair.language, pair.source) for pair in chunk]
         texts = [f"{prefix} {pair.english}" for prefix, pair in zip(prefixes, chunk, strict=True)]
         encoded = tokenizer(texts, return_offsets_mapping=True)
-        for prefix, tokens, spans in zip(prefixes, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        tokenized = zip(chunk, prefixes, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        for pair, prefix, tokens, spans in tokenized:
             if len(tokens) < max_length:
                 # By what tokens cover: the prompt alone may be cut into other tokens than inside the whole.
                 prompt = sum(last <= len(prefix) for _, last in spans)
-                examples.append(Example(np.array([*tokens, end], np.int32), prompt))
+                name = f"{pair.id!r} ({pair.language}, {pair.kind})"
+                examples.append(Example(np.array([*tokens, end], np.int32), prompt, name))
     if not examples:
         raise InputError(f"no translation pair has at most {max_length} tokens; raise training.max_length")
     return examples

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RUN_NAME = "train"  # a rerun that finds this run in its scratch folder goes on from its last checkpoint
 WORKER_DEATHS = 5
+CONTROLLER_DEATHS = 3
 FAILED_STARTS = 2
 WORKER_ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # it would show each printed line twice
@@ -117,8 +118,11 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
 def _fit(
     job: TrainJob, workers: Workers, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
 ) -> TrainResult:
-    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.exceptions import RayActorError
+    from ray.train import CheckpointConfig, ControllerError, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
+
+    from slam_ray.training.hopeless import Hopeless
 
     class Trainer(TorchTrainer):
         def _register_sigint_handler(self, controller: object) -> None:
@@ -142,14 +146,26 @@ def _fit(
             **scratch.for_arrow(),
             failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
-            callbacks=list(callbacks),
+            callbacks=[Hopeless(), *callbacks],
             logging_config=LoggingConfig(log_level="WARNING"),
             worker_runtime_env={"env_vars": environment},
         ),
     )
-    outcome: TrainResult | InputError = trainer.fit().return_value
+    for death in range(1, CONTROLLER_DEATHS + 1):
+        try:
+            outcome: TrainResult | InputError = trainer.fit().return_value
+        except ControllerError as error:
+            if isinstance(error.controller_failure, InputError):
+                raise error.controller_failure from error
+            raise
+        except RayActorError:
+            if death == CONTROLLER_DEATHS:
+                raise
+            print(f"  train: its controller was lost ({death} of at most {CONTROLLER_DEATHS - 1} times)", flush=True)
+        else:
+            break
     if isinstance(outcome, InputError):
-        raise outcome
+        raise InputError(f"{outcome}, in {scratch}" if any(scratch.glob("*/checkpoint_*")) else str(outcome))
     return outcome
 
 

@@ -1,7 +1,7 @@
 """One rank of a training: Ray Train runs `train` in each worker, all in step with one another (Eq. 8)."""
 
 import math
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from slam_ray.models.loading import load_model, load_tokenizer, tune_only
 from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE
 from slam_ray.pipeline.progress import Progress
+from slam_ray.pipeline.room import room_in
 from slam_ray.training.batches import Example, Row, batch, empty_row, rows_of_rank, steps_per_epoch, target_tokens
 from slam_ray.training.checkpoint import TrainingProgress, master_weights, restore, save
 from slam_ray.training.examples import tokenize
@@ -24,17 +25,23 @@ from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
 from slam_ray.training.loss import negative_log_likelihood
 from slam_ray.training.zero import learning_rate, zero2
 
+NAMED_PAIRS = 3  # of the batch at which a training diverges
+
 
 def train(job: TrainJob) -> TrainResult | InputError:
     """Tune the model from the last checkpoint on, or from the start; rank 0 writes the result into `job.output`.
 
-    An `InputError` is met by every rank alike. It is returned, not raised: Ray Train answers an exception by starting
-    the workers again, which would not mend it.
+    An `InputError` that every rank meets alike is returned, not raised: Ray Train answers an exception by starting the
+    workers again, which would not mend it.
+
+    Raises:
+        InputError: rank 0 alone found no room for what it writes; see `Hopeless`.
     """
-    try:
-        return _train(job)
-    except InputError as error:
-        return error
+    with room_in(job.output):
+        try:
+            return _train(job)
+        except InputError as error:
+            return error
 
 
 def _train(job: TrainJob) -> TrainResult:
@@ -88,6 +95,7 @@ class Trainer:
         self._epoch_steps = steps_per_epoch(len(examples), job.config.batch_size)
         self._steps = self._epoch_steps * job.config.epochs
         self._progress = TrainingProgress()
+        self._kept = 0
 
     def restore(self, file: Callable[[str], Path]) -> None:
         """Go on from the checkpoint whose files are `file(name)`."""
@@ -97,6 +105,7 @@ class Trainer:
             self._engine.step()
 
         self._progress = restore(file, self.parameters, self._optimizer, empty_step)
+        self._kept = self._progress.step
         if self.rank == 0:
             print(f"  train: going on after step {self._progress.step}", flush=True)
 
@@ -110,8 +119,6 @@ class Trainer:
             progress.losses.append(loss)
             progress.step += 1
             progress.epoch = progress.step // self._epoch_steps
-            if progress.step % self._job.checkpoint_steps == 0 and progress.step < end:
-                self._checkpoint()
             if self.rank == 0:
                 shown.advance(note=f"loss {loss.loss:.4f}")
         return progress
@@ -127,14 +134,27 @@ class Trainer:
         total = self._accumulate(rows_of_rank(examples, config.pack_length, self.rank, self._ranks), tokens)
         torch.distributed.all_reduce(total)
         loss = StepLoss(step=step + 1, loss=total.item() / tokens, learning_rate=rate, target_tokens=tokens)
+        self._check("loss", loss.loss, step, examples)
+        # Only now, with a finite loss, are the weights so far known to be good.
+        if step % self._job.checkpoint_steps == 0 and step > self._kept:
+            self._checkpoint()
         self._engine.step()
-        for name, value in (("loss", loss.loss), ("gradient norm", float(self._engine.get_global_grad_norm()))):
-            if not math.isfinite(value):
-                raise InputError(
-                    f"training diverged at step {step + 1}: the {name} is {value};"
-                    f" try a smaller training.learning_rate than {config.learning_rate:g}"
-                )
+        self._check("gradient norm", float(self._engine.get_global_grad_norm()), step, examples)
         return loss
+
+    def _check(self, what: str, value: float, step: int, examples: Sequence[Example]) -> None:
+        """Raise InputError if this value of a step, which is the same on every rank, is not finite."""
+        if math.isfinite(value):
+            return
+        epoch, place = divmod(step, self._epoch_steps)
+        pairs = ", ".join(example.name for example in examples[:NAMED_PAIRS])
+        others = f" and {len(examples) - NAMED_PAIRS} more" if len(examples) > NAMED_PAIRS else ""
+        kept = f"; the checkpoint after step {self._kept} is kept" if self._kept else ""
+        raise InputError(
+            f"training diverged at step {step + 1} (batch {place + 1} of {self._epoch_steps} in epoch {epoch + 1},"
+            f" pairs {pairs}{others}): the {what} is {value};"
+            f" try a smaller training.learning_rate than {self._job.config.learning_rate:g}{kept}"
+        )
 
     def _accumulate(self, rows: Sequence[Row], tokens: int) -> torch.Tensor:
         """Add the gradients of this rank's rows; returns their summed negative log-likelihood in nats, [1] float64."""
@@ -148,11 +168,18 @@ class Trainer:
         return total
 
     def _checkpoint(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            save(Path(folder), self.parameters, self._progress, write=self.rank == 0)
-            checkpoint = ray.train.Checkpoint.from_directory(folder) if self.rank == 0 else None
-            metrics = {"step": self._progress.step, "translation_loss": self._progress.losses[-1].loss}
-            ray.train.report(metrics, checkpoint=checkpoint)
+        # In the working directory, which Ray removes with its session; what a killed worker left there is taken over.
+        folder = Path(f"checkpoint-{self._job.output.name}").absolute()
+        if self.rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        save(folder, self.parameters, self._progress, write=self.rank == 0)
+        checkpoint = ray.train.Checkpoint.from_directory(folder) if self.rank == 0 else None
+        metrics = {"step": self._progress.step, "translation_loss": self._progress.losses[-1].loss}
+        ray.train.report(metrics, checkpoint=checkpoint)
+        if self.rank == 0:
+            shutil.rmtree(folder)
+        self._kept = self._progress.step
 
 
 def as_stored(folder: Path, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:

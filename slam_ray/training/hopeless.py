@@ -1,0 +1,20 @@
+"""What a new start of the workers would not mend: seen by Ray Train's controller, which then gives up at once."""
+
+from typing import Any
+
+from ray.train import UserCallback
+
+from slam_ray.config import InputError
+
+RAISED = f"{InputError.__module__}.{InputError.__qualname__}: "
+
+
+class Hopeless(UserCallback):
+    """Raises in the controller the InputError that one worker has raised; other errors are Ray Train's to answer."""
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Called with what the workers raised; Ray Train keeps the traceback of it as text."""
+        for error in worker_exceptions.values():
+            _, found, message = str(error).rpartition(RAISED)
+            if found:
+                raise InputError(message.strip())

@@ -171,10 +171,13 @@ def _guarded(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The command under a guard that ends it with this block, or with this process."""
     inherited = {name: value for name, value in os.environ.items() if name not in OVERRIDING}
-    own = {"DASHBOARD_METRIC_PORT": str(ports[2]), "AUTOSCALER_METRIC_PORT": str(ports[3])}
     # vLLM's engines leave a file each, killed processes what they were at; all that goes with the folder.
-    own["TMPDIR"] = str(folder / "tmp")
     (folder / "tmp").mkdir()
+    own = {
+        "TMPDIR": str(folder / "tmp"),
+        "DASHBOARD_METRIC_PORT": str(ports[2]),
+        "AUTOSCALER_METRIC_PORT": str(ports[3]),
+    }
     guard = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(folder), *command],
         stdin=subprocess.PIPE,

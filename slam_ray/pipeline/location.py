@@ -84,6 +84,9 @@ class Location(Protocol):
     def working(self) -> contextlib.AbstractContextManager[Path]:
         """A folder on this machine to write into; what is in it at the end is here."""
 
+    def copied(self) -> contextlib.AbstractContextManager[Path]:
+        """A folder on this machine that holds what is in this one, to read."""
+
     def turn(self, busy: str) -> contextlib.AbstractContextManager[None]:
         """Wait until no other run is at work here, saying `busy` once if one is; until the end this one is."""
 
@@ -159,6 +162,11 @@ class Folder(PosixPath):
     def working(self) -> Iterator[Path]:
         """See `Location`."""
         self.mkdir(parents=True, exist_ok=True)
+        yield Path(self)
+
+    @contextlib.contextmanager
+    def copied(self) -> Iterator[Path]:
+        """See `Location`. It is this one."""
         yield Path(self)
 
     @contextlib.contextmanager
@@ -296,16 +304,11 @@ class Keys:
 
     def fetched(self, digest: str) -> Path:
         """See `Location`. It is kept in the home folder's cache under its digest, so it is fetched once a machine."""
-        import obstore
-
         file = FETCHED.expanduser() / digest / self.name
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
             draft = file.with_name(f"{file.name}.{secrets.token_hex(6)}.draft")
             try:
-                with draft.open("wb") as stream, self._said():
-                    for chunk in obstore.get(self._store, self._key):
-                        stream.write(chunk)
+                self._fetch(draft)
                 if sha256(draft) != digest:
                     raise InputError(f"{self} was altered; run again: what is damaged is made anew")
                 draft.replace(file)
@@ -320,6 +323,22 @@ class Keys:
             yield Path(folder)
             for name in Folder(folder).files():
                 (self / name).write_bytes(Path(folder, name))
+
+    @contextlib.contextmanager
+    def copied(self) -> Iterator[Path]:
+        """See `Location`."""
+        with tempfile.TemporaryDirectory(prefix="slam-ray-") as folder:
+            for name in self.files():
+                (self / name)._fetch(Path(folder, name))
+            yield Path(folder)
+
+    def _fetch(self, file: Path) -> None:
+        import obstore
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream, self._said():
+            for chunk in obstore.get(self._store, self._key):
+                stream.write(chunk)
 
     @contextlib.contextmanager
     def turn(self, busy: str) -> Iterator[None]:

@@ -18,9 +18,8 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 
 from slam_ray.training.job import StepLoss
+from slam_ray.training.snapshot import PROGRESS_FILE, TENSORS_FILE
 
-TENSORS_FILE = "tensors.safetensors"
-PROGRESS_FILE = "progress.json"
 MASTER = "master"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -58,19 +57,15 @@ def save(folder: Path, parameters: Parameters, progress: TrainingProgress, write
 
 
 def restore(
-    file: Callable[[str], Path],
-    parameters: Parameters,
-    optimizer: torch.optim.AdamW,
-    empty_step: Callable[[], None],
+    folder: Path, parameters: Parameters, optimizer: torch.optim.AdamW, empty_step: Callable[[], None]
 ) -> TrainingProgress:
     """Bring a freshly wrapped model to where a checkpoint was; every rank must call this.
 
     Args:
-        file: path of a file of the checkpoint by its name.
         empty_step: takes an optimizer step with gradients of zero, after which Adam's moments exist.
     """
-    progress = TrainingProgress.model_validate_json(file(PROGRESS_FILE).read_text())
-    tensors = load_file(file(TENSORS_FILE))
+    progress = TrainingProgress.model_validate_json((folder / PROGRESS_FILE).read_text())
+    tensors = load_file(folder / TENSORS_FILE)
     empty_step()
     for name, parameter in parameters.items():
         master = tensors[f"{MASTER}:{name}"].to(parameter.device)

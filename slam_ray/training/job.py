@@ -27,7 +27,7 @@ class TrainJob:
         checkpoint_steps: optimizer steps between checkpoints.
         output: where rank 0 puts the tuned tensors and the losses.
         share: of the optimizer steps that are taken; less than 1 leaves a checkpoint in `output` as well.
-        earlier: a smaller share of this training, to go on from.
+        earlier: a checkpoint of this training, or of a smaller share of it, to go on from.
     """
 
     config: TrainingConfig
@@ -40,7 +40,7 @@ class TrainJob:
     checkpoint_steps: int
     output: Location
     share: float
-    earlier: Artifact[Any] | None
+    earlier: Location | None
 
 
 class StepLoss(BaseModel):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
+from slam_ray.training.snapshot import last_whole
 
 if TYPE_CHECKING:
     from ray.train import UserCallback
@@ -100,7 +102,7 @@ def train_step(
             checkpoint_steps=execution.checkpoint_steps,
             output=attempt.output,
             share=share,
-            earlier=earlier,
+            earlier=None if earlier is None else earlier.directory,
         )
         return _fit(job, workers, attempt.scratch, callbacks, execution.node_wait_s)
 
@@ -133,9 +135,10 @@ def _fit(
     # When a node was lost, another may have to be added before the workers find their places again.
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(max(60.0, node_wait_s))
     environment = WORKER_ENVIRONMENT if workers.gpus else WORKER_ENVIRONMENT | {"DS_ACCELERATOR": "cpu"}
+    given: dict[str, TrainJob] = {}  # read by each `fit`
     trainer = Trainer(
         _work,
-        train_loop_config={"job": job},
+        train_loop_config=given,
         scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
@@ -152,6 +155,7 @@ def _fit(
         ),
     )
     for death in range(1, CONTROLLER_DEATHS + 1):
+        given["job"] = replace(job, earlier=last_whole(scratch / RUN_NAME) or job.earlier)
         try:
             outcome: TrainResult | InputError = trainer.fit().return_value
         except ControllerError as error:
@@ -165,7 +169,8 @@ def _fit(
         else:
             break
     if isinstance(outcome, InputError):
-        raise InputError(f"{outcome}, in {scratch}" if any(scratch.glob("*/checkpoint_*")) else str(outcome))
+        kept = any("/checkpoint_" in name for name in scratch.files())
+        raise InputError(f"{outcome}, in {scratch}" if kept else str(outcome))
     return outcome
 
 

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ray.train
@@ -52,9 +52,10 @@ def _train(job: TrainJob) -> TrainResult:
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:
-            trainer.restore(Path(saved).joinpath)
+            trainer.restore(Path(saved))
     elif job.earlier is not None:
-        trainer.restore(job.earlier.file)
+        with job.earlier.copied() as saved:
+            trainer.restore(Path(saved))
     progress = trainer.run()
     weights = master_weights(trainer.parameters)
     with job.output.working() as output:
@@ -97,14 +98,14 @@ class Trainer:
         self._progress = TrainingProgress()
         self._kept = 0
 
-    def restore(self, file: Callable[[str], Path]) -> None:
-        """Go on from the checkpoint whose files are `file(name)`."""
+    def restore(self, folder: Path) -> None:
+        """Go on from the checkpoint in `folder`."""
 
         def empty_step() -> None:
             self._accumulate([empty_row()], tokens=1)
             self._engine.step()
 
-        self._progress = restore(file, self.parameters, self._optimizer, empty_step)
+        self._progress = restore(folder, self.parameters, self._optimizer, empty_step)
         self._kept = self._progress.step
         if self.rank == 0:
             print(f"  train: going on after step {self._progress.step}", flush=True)

@@ -9,28 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
-import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 
 from slam_ray.pipeline.local_ray import LocalRay
+from tests.faults import SETTINGS, artifact, assert_same, in_count, in_generate, in_train
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hf_canary0123456789"
-# Small steps, so that each can be met half done.
-SETTINGS = [
-    "--limit",
-    "24",
-    "--activations.token_budget",
-    "512",
-    "--training.batch_size",
-    "8",
-    "--execution.checkpoint_steps",
-    "4",
-]
 
 
 def start(storage: Path, *more: str, **environment: str) -> "subprocess.Popen[str]":
@@ -49,9 +35,8 @@ def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
     return output
 
 
-def artifact(storage: Path, step: str) -> Path:
-    (record,) = (storage / "limit-24" / "artifacts" / step).glob("*/record.json")
-    return record.parent / "attempts" / json.loads(record.read_text())["attempt"]
+def in_generate_tuned(folder: Path) -> bool:
+    return len(list(folder.glob("generate/*/record.json"))) == 1 and in_generate(folder)
 
 
 def kill_when(storage: Path, reached: Callable[[Path], bool]) -> set[Path]:
@@ -65,22 +50,6 @@ def kill_when(storage: Path, reached: Callable[[Path], bool]) -> set[Path]:
     process.send_signal(signal.SIGKILL)
     process.wait()
     return set(storage.glob("limit-24/artifacts/*/*/record.json"))
-
-
-def in_count(artifacts: Path) -> bool:
-    return len([file for file in artifacts.glob("count/*/scratch/**/*") if file.is_file()]) >= 3
-
-
-def in_train(artifacts: Path) -> bool:
-    return any(artifacts.glob("train/*/scratch/train/checkpoint*/progress.json"))
-
-
-def in_generate_tuned(artifacts: Path) -> bool:
-    started = list(artifacts.glob("generate/*/scratch"))
-    finished = list(artifacts.glob("generate/*/record.json"))
-    return len(finished) == 1 and any(
-        file.stat().st_size for folder in started for file in folder.rglob("*") if file.is_file()
-    )
 
 
 @pytest.fixture(scope="module")
@@ -115,34 +84,7 @@ def test_a_killed_job_goes_on_and_comes_to_the_same(undisturbed: Path, tmp_path:
     output = finish(start(tmp_path))
     assert "train: done before" in output
 
-    counts, again = (np.load(artifact(storage, "count") / "counts.npz") for storage in (undisturbed, tmp_path))
-    assert all(np.array_equal(counts[name], again[name]) for name in ("languages", "activated", "tokens"))
-    selections = [(artifact(storage, "select") / "selection.json").read_text() for storage in (undisturbed, tmp_path)]
-    assert selections[0] == selections[1]
-    tuned, retuned = (
-        load_file(artifact(storage, "train") / "trained.safetensors") for storage in (undisturbed, tmp_path)
-    )
-    assert tuned.keys() == retuned.keys()
-    for name, weight in tuned.items():
-        # They are stored in bfloat16, which has eight bits of precision.
-        torch.testing.assert_close(weight, retuned[name], rtol=1e-2, atol=1e-4)
-    rows, remade = (responses(storage) for storage in (undisturbed, tmp_path))
-    assert [row[:3] for row in rows] == [row[:3] for row in remade]
-    equal = sum(one == other for one, other in zip(rows, remade, strict=True))
-    assert equal >= 0.95 * len(rows), "greedy answers may differ in rounding only"
-
-
-def responses(storage: Path) -> list[tuple[str, str, str, str]]:
-    """Fingerprint of the generation, language, id and response of every row."""
-    rows = []
-    for record in sorted((storage / "limit-24" / "artifacts" / "generate").glob("*/record.json")):
-        values = json.loads(record.read_text())
-        file = record.parent / "attempts" / values["attempt"] / "responses.parquet"
-        rows += [
-            (values["fingerprint"], row["language"], row["id"], row["response"])
-            for row in pq.read_table(file).to_pylist()
-        ]
-    return sorted(rows)
+    assert_same(tmp_path, undisturbed, accuracy=2)
 
 
 def test_only_the_selected_projections_are_trained(undisturbed: Path) -> None:

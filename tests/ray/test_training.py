@@ -26,6 +26,7 @@ from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
 from slam_ray.training import TrainResult, read_losses, train_step
 from slam_ray.training.batches import batch
+from slam_ray.training.snapshot import SNAPSHOT
 from tests.artifacts import artifact_of
 from tests.models import tiny_llama
 
@@ -215,6 +216,7 @@ def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(
     wait_until(lambda: not training_workers())
     found = mark(scratch)
     assert 0 < found < STEPS
+    (scratch / SNAPSHOT).write_text("")  # as a kill in the moment of writing it leaves it
 
     killed: list[int] = []
 
@@ -244,7 +246,7 @@ def test_a_training_that_diverges_says_at_which_step(ray_cluster: LocalRay, inpu
 def checkpoint(scratch: Path) -> Path | None:
     """The checkpoint that a restart would go on from."""
     try:
-        snapshot = json.loads((scratch / "checkpoint_manager_snapshot.json").read_text())
+        snapshot = json.loads((scratch / SNAPSHOT).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     return scratch / snapshot["latest_checkpoint_result"]["checkpoint_dir_name"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 # How long a request is tried again: a storage may be away for a minute or two.
-RETRY_S, S3_ATTEMPTS = 180, 20
+RETRY_S = 180
 # At preflight a storage that does not answer is an error, not to be waited for.
 CHECK_S = 10
 # A claim that has not moved for so long is a dead run's.
@@ -375,13 +375,9 @@ class Keys:
 
     def for_arrow(self) -> dict[str, Any]:
         """See `Location`."""
-        from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+        from slam_ray.pipeline.arrow import without_folders
 
-        endpoint = os.environ.get("AWS_ENDPOINT_URL")
-        filesystem = S3FileSystem(
-            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
-            **({"endpoint_override": endpoint} if endpoint else {}),
-        )
+        filesystem = without_folders(os.environ.get("AWS_ENDPOINT_URL"), _remove)
         return {"storage_path": self.url.removeprefix(S3), "storage_filesystem": filesystem}
 
     def check(self) -> None:
@@ -430,6 +426,10 @@ class Keys:
                 raise
             kind = type(error) if isinstance(error, OSError) else OSError
             raise kind(f"{self}: {' '.join(said.split())}") from None
+
+
+def _remove(path: str) -> None:
+    Keys(S3 + path).remove()
 
 
 @cache

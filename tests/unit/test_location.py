@@ -1,11 +1,14 @@
 """A folder and a bucket are one kind of place: what is asked of the one is asked of the other."""
 
+import pickle
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from pyarrow.fs import FileType, copy_files
 
 from slam_ray.config import ExecutionConfig, InputError, RunConfig, storage_of
 from slam_ray.pipeline import location as module
@@ -136,6 +139,23 @@ def test_a_run_on_a_bucket(server: S3Server, tmp_path: Path, monkeypatch: pytest
         assert storage.make(counting_up(), context).result.value == 42
         assert scratch.files() == {}
     assert not any(name.endswith(".lock") for name in storage.root.files())
+
+
+def test_ray_train_leaves_nothing_behind(server: S3Server, tmp_path: Path) -> None:
+    place = keys(tmp_path.name)
+    told = place.for_arrow()
+    filesystem, path = pickle.loads(pickle.dumps(told["storage_filesystem"])), told["storage_path"]
+    (tmp_path / "here" / "inside").mkdir(parents=True)
+    (tmp_path / "here" / "inside" / "file").write_bytes(b"x" * 10_000_000)
+    copy_files(str(tmp_path / "here"), path, destination_filesystem=filesystem)
+    assert {name: file.size for name, file in place.files().items()} == {"inside/file": 10_000_000}
+    assert filesystem.get_file_info(f"{path}/inside").type == FileType.Directory
+    with filesystem.open_input_file(f"{path}/inside/file") as stream:
+        assert stream.size() == 10_000_000
+    filesystem.create_dir(f"{path}/other", recursive=True)
+    filesystem.delete_dir(f"{path}/inside")
+    left = boto3.client("s3", region_name="us-east-1").list_objects_v2(Bucket=BUCKET, Prefix=tmp_path.name)
+    assert left["KeyCount"] == 0
 
 
 def test_a_storage_that_comes_back(server: S3Server, tmp_path: Path) -> None:

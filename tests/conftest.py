@@ -20,10 +20,6 @@ SINGLE_THREADED = {
 os.environ.update(SINGLE_THREADED)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-table", metavar="FILE", help="write what tests/full/test_faults.py sees as a table")
-
-
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[LocalRay]:
     """A Ray head of 4 logical CPUs that this process is connected to; its workers can import the tests."""

@@ -6,15 +6,12 @@ from ray.train import UserCallback
 
 from slam_ray.config import InputError
 
-RAISED = f"{InputError.__module__}.{InputError.__qualname__}: "
-
 
 class Hopeless(UserCallback):
-    """Raises in the controller the InputError that one worker has raised; other errors are Ray Train's to answer."""
+    """Raises in the controller the InputError that a worker has raised; other errors are Ray Train's to answer."""
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Called with what the workers raised; Ray Train keeps the traceback of it as text."""
+        """Called with what the workers raised, by rank."""
         for error in worker_exceptions.values():
-            _, found, message = str(error).rpartition(RAISED)
-            if found:
-                raise InputError(message.strip())
+            if isinstance(error, InputError):
+                raise error

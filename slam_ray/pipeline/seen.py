@@ -35,17 +35,15 @@ def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[M
     finally:
         mark.remove()
     for node, missing in lacking:
-        for path, reason in missing.items():
-            what = storage if path == mark else path
-            where = (
-                "give every machine the same endpoint and credentials, in its environment or by a role"
-                if isinstance(what, Keys)
-                else "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
-                " or in a bucket (s3://BUCKET/PREFIX)"
-            )
+        if missing:
+            names = " and ".join(f"{storage if path == mark else path}{said}" for path, said in missing.items())
+            if isinstance(storage, Keys) and mark in missing:
+                mend = "give every machine the same endpoint and credentials, in its environment or by a role"
+            else:
+                mend = "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
             raise InputError(
-                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {what} as the driver does"
-                f"{reason}: {where}"
+                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {names} as the driver does:"
+                f" {mend}"
             )
 
 

@@ -33,12 +33,12 @@ exit 7
 # Nodes join a head without any while a run waits for them; the last one sees an empty folder where the storage is.
 JOINING = """
 import contextlib, sys, threading, time
-from pathlib import Path
 from slam_ray.config import ExecutionConfig, InputError
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.local_ray import local_node, local_ray
+from slam_ray.pipeline.location import Folder
 
-storage, model, inside = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+storage, model, inside = Folder(sys.argv[1]), sys.argv[2], sys.argv[3:]
 one = {"counting_actors": 1, "training_workers": 1, "engines": 1}
 
 def refused(context):

@@ -77,8 +77,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
     pairs = [Pair(str(number), "de", "question", text(6), text(6)) for number in range(PAIRS)]
     pairs[5:5] = [Pair(f"long {number}", "sw", "answer", "a " * 70, "b") for number in range(TOO_LONG)]
-    inputs.pairs.file("").mkdir()
-    pq.write_table(pa.Table.from_pylist([vars(pair) for pair in pairs]), inputs.pairs.file(CORPUS_FILE))
+    folder = inputs.folder
+    (folder / "pairs").mkdir()
+    pq.write_table(pa.Table.from_pylist([vars(pair) for pair in pairs]), folder / "pairs" / CORPUS_FILE)
     tiny_llama(inputs.folder / "model")
     return inputs
 

@@ -89,10 +89,11 @@ def default_storage() -> str:
 
     Inside a submitted Ray job the current folder is a copy that Ray removes: then it is `~/slam_ray`.
     """
+    if given := os.environ.get(STORAGE_VARIABLE):
+        return storage_of(given, STORAGE_VARIABLE)
     here = os.getcwd()
     submitted = f"{os.sep}working_dir_files{os.sep}" in here
-    given = os.environ.get(STORAGE_VARIABLE)
-    return storage_of(given, STORAGE_VARIABLE) if given else str(Path.home() / "slam_ray") if submitted else here
+    return str(Path.home() / "slam_ray") if submitted else here
 
 
 def path_of(text: str, key: str, folder: Path = Path()) -> Path:

@@ -6,7 +6,7 @@ It leaves one wherever a folder is made or something is removed, and nothing els
 from collections.abc import Callable
 from typing import Any
 
-from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystemHandler, PyFileSystem, S3FileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystemHandler, S3FileSystem
 
 ATTEMPTS = 20  # of a request, with longer and longer pauses: about three minutes
 
@@ -68,8 +68,3 @@ class WithoutFolders(FileSystemHandler):
 
     def open_append_stream(self, path: str, metadata: Any) -> Any:
         raise NotImplementedError
-
-
-def without_folders(endpoint: str | None, remove: Callable[[str], None]) -> PyFileSystem:
-    """See `WithoutFolders`."""
-    return PyFileSystem(WithoutFolders(endpoint, remove))

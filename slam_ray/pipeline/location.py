@@ -345,15 +345,16 @@ class Keys:
         """See `Location`: a claim that its run rewrites every few seconds; one that stands still is taken over."""
         claim = Keys(f"{self.url}.lock")
         own = secrets.token_hex(8)
-        seen, since, told = b"", time.monotonic(), False
+        seen, still, told = b"", 0, False
         while not claim.create(f"{own} 0".encode()):
             if not told:
                 print(f"{busy} (or until it has been silent for {SILENT_S:.0f} s)", flush=True)
                 told = True
             with contextlib.suppress(FileNotFoundError):
-                if (now := claim.read_bytes()) != seen:
-                    seen, since = now, time.monotonic()
-            if time.monotonic() - since > SILENT_S:
+                now = claim.read_bytes()
+                # In looks of a second each, not by the clock: while the storage is away no claim can move.
+                seen, still = now, still + 1 if now == seen else 0
+            if still > SILENT_S:
                 claim.remove()
             time.sleep(1)
         ended = threading.Event()
@@ -370,14 +371,17 @@ class Keys:
         finally:
             ended.set()
             beating.join()
-            if claim.read_bytes().startswith(own.encode()):
-                claim.remove()
+            with contextlib.suppress(FileNotFoundError):  # it was taken over, by a run that is done by now
+                if claim.read_bytes().startswith(own.encode()):
+                    claim.remove()
 
     def for_arrow(self) -> dict[str, Any]:
         """See `Location`."""
-        from slam_ray.pipeline.arrow import without_folders
+        from pyarrow.fs import PyFileSystem
 
-        filesystem = without_folders(os.environ.get("AWS_ENDPOINT_URL"), _remove)
+        from slam_ray.pipeline.arrow import WithoutFolders
+
+        filesystem = PyFileSystem(WithoutFolders(os.environ.get("AWS_ENDPOINT_URL"), _remove))
         return {"storage_path": self.url.removeprefix(S3), "storage_filesystem": filesystem}
 
     def check(self) -> None:

@@ -107,7 +107,7 @@ class Storage:
             "fingerprint": step.fingerprint,
             "attempt": name,
             "result": result.model_dump(mode="json"),
-            "files": {name: (state.size, (output / name).sha256()) for name, state in sorted(output.files().items())},
+            "files": {file: (state.size, (output / file).sha256()) for file, state in sorted(output.files().items())},
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),
             "versions": _versions(),

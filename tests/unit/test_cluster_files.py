@@ -112,6 +112,7 @@ def test_on_aws_every_node_has_the_token_and_the_storage(aws: dict[str, Any]) ->
     assert "--env RAY_AUTH_MODE=token" in options
     assert "-v /mnt/slam_ray:/storage" in options
     assert any("nfs4" in command and "/mnt/slam_ray" in command for command in aws["initialization_commands"])
+    assert "HF_HOME=/storage/" in (CLUSTER / "Dockerfile").read_text(), "what the driver fetches, workers read"
     assert {".git", "runs", "artifacts"} <= set(aws["rsync_exclude"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystemHandler, S3FileSystem
 
-ATTEMPTS = 20  # of a request, with longer and longer pauses: about three minutes
+ATTEMPTS = 20  # of a request, with longer and longer pauses: four and a half minutes to a server that is away
 
 
 class WithoutFolders(FileSystemHandler):

@@ -4,7 +4,6 @@ Trial 0 is the configuration's own selection; `search:` in the configuration say
 finished is kept and found again, so the same command after a crash goes on where the search stopped.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +33,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"{describe(planned)}\n{config.search.trials} trials: {'to do' if result is None else 'done'}")
         return TO_DO if result is None else ALL_DONE
     if result is None:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         with Context(config.execution, storage=storage.root, model=config.model.path) as context:
             result = search(config, space, storage, context)
     print(f"\n{search_table(result)}\n\nsearch: {directory.path}")

@@ -17,7 +17,6 @@ from slam_ray.config.load import STORAGE_VARIABLE
 from slam_ray.pipeline.local_job import run_as_local_job
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-INTERRUPTED = 130
 
 
 @job
@@ -26,14 +25,10 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"expected: {sys.argv[0]} -- python jobs/<job>.py ARGUMENTS")
     command = [sys.executable, *argv[2:]]
     os.environ.setdefault(STORAGE_VARIABLE, str(CHECKOUT))  # the job itself runs in a copy of the checkout
-    try:
-        code = subprocess.run([*command, "--dry-run"], cwd=CHECKOUT, check=False).returncode
-        if code == ALL_DONE:
-            return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
-        return run_as_local_job(command, CHECKOUT) if code == TO_DO else code
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", flush=True)
-        return INTERRUPTED
+    code = subprocess.run([*command, "--dry-run"], cwd=CHECKOUT, check=False).returncode
+    if code == ALL_DONE:
+        return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    return run_as_local_job(command, CHECKOUT) if code == TO_DO else code
 
 
 if __name__ == "__main__":

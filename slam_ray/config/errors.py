@@ -1,9 +1,13 @@
-"""The one exception for what a user can mend: a job prints its message alone and exits with code 2."""
+"""How a job ends other than well: what its user can mend is one message and exit code 2, what stops it one line."""
 
 import functools
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 # Exit codes of a job; the last one of its --dry-run alone.
 ALL_DONE, BAD_INPUT, TO_DO = 0, 2, 3
@@ -14,6 +18,18 @@ class InputError(ValueError):
     """Bad input: a file, line, key or language that is wrong, and what would be right."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM as `ray job stop` sends it.
+
+    Attributes:
+        code: for the job to exit with, as a shell would: 128 and the signal's number.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the most similar known one, or all of them."""
     known = sorted(known)
@@ -22,17 +38,39 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def job(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
-    """Make a job's `main(argv) -> exit code` print an `InputError` as one message and return 2."""
+    """Make a job's `main(argv) -> exit code` print an `InputError` as one message, and let it be stopped."""
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str]) -> int:
-        try:
-            return main(argv)
-        except InputError as error:
-            print(f"error: {_readable(str(error))}", file=sys.stderr, flush=True)
-            return BAD_INPUT
+        with _stopped_by(signal.SIGINT, signal.SIGTERM):
+            try:
+                return main(argv)
+            except InputError as error:
+                print(f"error: {_readable(str(error))}", file=sys.stderr, flush=True)
+                return BAD_INPUT
+            except Stopped as stopped:
+                return stopped.code
 
     return guarded
+
+
+@contextmanager
+def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Raise `Stopped` at these signals; whoever sent it may wait a few seconds only, so it is said before the end."""
+
+    def stop(number: int, frame: Any) -> None:
+        if number in waiting:
+            waiting.clear()  # another one while everything is let go
+            os.write(sys.stderr.fileno(), b"\nstopped; the same command goes on from here\n")
+            raise Stopped(number)
+
+    waiting = set(numbers)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _readable(message: str) -> str:

@@ -1,26 +1,26 @@
 """The run's hold on Ray: connected only when a step needs it, with the workers each step may use.
 
-Between steps of different kinds everything held is let go, and the next step starts only when the cluster is idle
-again, so that no two stages ever share a GPU's memory.
+Between steps of different kinds everything held is let go and has to end, and a step starts only when the cluster has
+room for its workers, so that no two stages, and no two jobs, ever share a GPU's memory.
 """
 
 import logging
 import os
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self, TypeVar
 
-import psutil
-
 from slam_ray.config import ExecutionConfig, InputError
+from slam_ray.pipeline.left import left_of_this_process
 from slam_ray.pipeline.location import Folder, Location
 from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 from slam_ray.pipeline.seen import check_seen
 
 T = TypeVar("T")
-IDLE_TIMEOUT_S = 120.0
-NOBODY: Mapping[str, float] = {}
+END_TIMEOUT_S = 120.0
+SAID_AFTER_S = 5.0  # that others hold the room
 
 
 class Context:
@@ -28,20 +28,14 @@ class Context:
 
     Args:
         execution: how many workers of each kind, on what, and how long to wait for nodes.
-        others: how much of "CPU" and "GPU" others may hold all the while; a stage has ended without that being free.
         storage: that workers write into, which every node must see.
         model: folder of a checkpoint that they read, likewise.
     """
 
     def __init__(
-        self,
-        execution: ExecutionConfig,
-        others: Mapping[str, float] = NOBODY,
-        *,
-        storage: Location | None = None,
-        model: str | None = None,
+        self, execution: ExecutionConfig, *, storage: Location | None = None, model: str | None = None
     ) -> None:
-        self.execution, self._others = execution, others
+        self.execution = execution
         self._storage, self._folders = storage, [Folder(model)] if model else []
         self._seeing: set[str] = set()
         self._exit = ExitStack()
@@ -58,7 +52,7 @@ class Context:
     def workers(self, kind: str) -> Workers:
         """The workers of one kind ("counting", "training", "engines"), once there is room for them.
 
-        Connects to Ray at the first call.
+        Connects to Ray at the first call. Room that other jobs hold is waited for.
 
         Raises:
             InputError: some kind does not fit this cluster (at the first call, for all kinds), or a node does not see
@@ -69,6 +63,8 @@ class Context:
             self._have_room(*self._workers.values())
         else:
             self._have_room(self._workers[kind])
+        if self._held is None or self._held[0] != kind:
+            self._wait_for_room(self._workers[kind])
         return self._workers[kind]
 
     def once(self, kind: str, function: Callable[..., T | InputError], *arguments: Any) -> T:
@@ -97,17 +93,17 @@ class Context:
         return held
 
     def release(self, keep: str | None = None) -> None:
-        """Close what is held, unless it is of the kind `keep`, and wait until the cluster is idle."""
+        """Close what is held, unless it is of the kind `keep`, and wait until it has ended."""
         if self._held is not None and self._held[0] != keep:
             _, _, stack = self._held
             self._held = None
             stack.close()
-            self._wait_until_idle()
+            self._wait_until_ended()
 
     def settle(self) -> None:
-        """After a step: wait until all it used is free, unless workers are held for the next one."""
+        """After a step: wait until all it started has ended, unless workers are held for the next one."""
         if self._workers and self._held is None:
-            self._wait_until_idle()
+            self._wait_until_ended()
 
     def _connect(self) -> None:
         import ray
@@ -117,8 +113,10 @@ class Context:
                 from slam_ray.pipeline.local_ray import local_ray
 
                 self._exit.enter_context(local_ray())
+            on_sigterm = signal.getsignal(signal.SIGTERM)
             ray.init(logging_level=logging.WARNING)
             self._exit.callback(ray.shutdown)
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own prints the stack and ends the process
         device = self.execution.device
         gpus = device == "gpu" or (device == "auto" and any(node.get("GPU", 0) >= 1 for node in _resources()))
         self._workers = {
@@ -161,20 +159,24 @@ class Context:
             check_seen(self._storage, self._folders, new)
             self._seeing |= {node["NodeID"] for node in new}
 
-    def _wait_until_idle(self) -> None:
-        import ray
+    def _wait_for_room(self, kind: Workers) -> None:
+        """Wait until so much is free; what ends in a moment is not spoken of."""
+        from ray._private.state import available_resources_per_node
 
-        deadline = time.monotonic() + IDLE_TIMEOUT_S
-        while True:
-            total, free = ray.cluster_resources(), ray.available_resources()
-            busy = {name: total[name] - free.get(name, 0) for name in ("CPU", "GPU") if name in total}
-            if all(used < self._others.get(name, 0) + 1e-6 for name, used in busy.items()):
-                return
+        start, said = time.monotonic(), False
+        while text := shortfall(kind, list(available_resources_per_node().values())):
+            self._have_room(kind)  # a node may be lost meanwhile, or come
+            if not said and time.monotonic() > start + SAID_AFTER_S:
+                print(f"waiting until other jobs of this cluster leave room for {text.partition(',')[0]}", flush=True)
+                said = True
+            time.sleep(0.1)
+
+    def _wait_until_ended(self) -> None:
+        deadline = time.monotonic() + END_TIMEOUT_S
+        while left := left_of_this_process():
             if time.monotonic() > deadline:
-                names = sorted({p.name() for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::")})
                 raise RuntimeError(
-                    f"a stage ended, but after {IDLE_TIMEOUT_S:.0f} s still in use are {busy} by {names}: end what is"
-                    " left of it; if it is another job of this cluster, run one at a time"
+                    f"a stage ended, but after {END_TIMEOUT_S:.0f} s still at work are its {', '.join(left)}"
                 )
             time.sleep(0.1)
 

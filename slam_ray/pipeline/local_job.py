@@ -7,17 +7,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from slam_ray.config import Stopped
 from slam_ray.pipeline.local_ray import local_ray
-
-LEFT_OUT = [
-    ".git", ".venv", "runs", "searches", "artifacts", "limit-*", "shared", "*.egg-info", "__pycache__", ".*_cache",
-]  # fmt: skip
 
 
 def run_as_local_job(command: Sequence[str], checkout: Path) -> int:
     """Run `command` in a copy of `checkout` as a job of a new local Ray, printing its log; returns its exit code.
 
-    A KeyboardInterrupt stops the job, then the Ray.
+    `Stopped` stops the job, then the Ray.
     """
     with local_ray() as head:
         from ray.job_submission import JobSubmissionClient
@@ -25,9 +22,7 @@ def run_as_local_job(command: Sequence[str], checkout: Path) -> int:
         print(f"Ray dashboard: {head.dashboard} (token: {head.environment['RAY_AUTH_TOKEN_PATH']})", flush=True)
         logging.disable(logging.WARNING)  # what is printed is the job's log, and its last line the job's last
         client = JobSubmissionClient(head.dashboard)
-        job_id = client.submit_job(
-            entrypoint=shlex.join(command), runtime_env={"working_dir": str(checkout), "excludes": LEFT_OUT}
-        )
+        job_id = client.submit_job(entrypoint=shlex.join(command), runtime_env={"working_dir": str(checkout)})
 
         async def follow() -> None:
             async for text in client.tail_job_logs(job_id):
@@ -35,7 +30,7 @@ def run_as_local_job(command: Sequence[str], checkout: Path) -> int:
 
         try:
             asyncio.run(follow())
-        except KeyboardInterrupt:
+        except Stopped:
             client.stop_job(job_id)
             while not client.get_job_status(job_id).is_terminal():
                 time.sleep(0.2)

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -87,8 +87,11 @@ class Location(Protocol):
     def copied(self) -> contextlib.AbstractContextManager[Path]:
         """A folder on this machine that holds what is in this one, to read."""
 
-    def turn(self, busy: str) -> contextlib.AbstractContextManager[None]:
-        """Wait until no other run is at work here, saying `busy` once if one is; until the end this one is."""
+    def turn(self, busy: str, release: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Wait until no other run is at work here; until the end this one is.
+
+        If one is, `busy` is said and `release` called, once.
+        """
 
     def check(self) -> None:
         """Raise InputError if no storage can be here."""
@@ -170,7 +173,7 @@ class Folder(PosixPath):
         yield Path(self)
 
     @contextlib.contextmanager
-    def turn(self, busy: str) -> Iterator[None]:
+    def turn(self, busy: str, release: Callable[[], None]) -> Iterator[None]:
         """See `Location`. Where locks do not hold, as on some network's storages, nobody is waited for."""
         self.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self}.lock")
@@ -178,6 +181,7 @@ class Folder(PosixPath):
             lock.acquire(blocking=False)
         except Timeout:
             print(busy, flush=True)
+            release()
             lock.acquire()
         try:
             yield
@@ -341,7 +345,7 @@ class Keys:
                 stream.write(chunk)
 
     @contextlib.contextmanager
-    def turn(self, busy: str) -> Iterator[None]:
+    def turn(self, busy: str, release: Callable[[], None]) -> Iterator[None]:
         """See `Location`: a claim that its run rewrites every few seconds; one that stands still is taken over."""
         claim = Keys(f"{self.url}.lock")
         own = secrets.token_hex(8)
@@ -349,6 +353,7 @@ class Keys:
         while not claim.create(f"{own} 0".encode()):
             if not told:
                 print(f"{busy} (or until it has been silent for {SILENT_S:.0f} s)", flush=True)
+                release()
                 told = True
             with contextlib.suppress(FileNotFoundError):
                 now = claim.read_bytes()

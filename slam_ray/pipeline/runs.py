@@ -5,8 +5,6 @@ never comes to name other artifacts than it did.
 """
 
 import json
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +49,6 @@ class Run:
 
     def carry_out(self) -> dict[str, Artifact[Any]]:
         """Make what is not made yet; the artifacts by title, each linked in the folder as soon as it stands."""
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         config = self._config
         with (
             room_in(self.storage.root),

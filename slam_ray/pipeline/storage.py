@@ -84,7 +84,8 @@ class Storage:
         """
         home = self._home(step)
         # Spares double work, and two attempts in one scratch folder; where it does not hold, the first commit stands.
-        with home.turn(f"  {step.name}: another run is at work on it; waiting for that"):
+        # Who waits holds nothing: the other run may need just that.
+        with home.turn(f"  {step.name}: another run is at work on it; waiting for that", context.release):
             made = self.find(step, thorough=True)
             if made.directory is not None:
                 return made

@@ -4,7 +4,6 @@ It lives with the driver and is known by its name, so that nothing that Tune kee
 is gone. It has a thread for every trial under way, each either waiting for its turn or at work.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
-from slam_ray.search.turns import DRIVER_CPUS, Room, Turns
+from slam_ray.search.turns import Room, Turns
 
 NAME = "slam_ray-search"
 
@@ -29,9 +28,7 @@ class Workplace:
     def __init__(self, config: RunConfig, room: Room) -> None:
         self._config, self._room = config, room
         self._storage = Storage.of(config)
-        # Engines that are kept have their own place: whether others work does not matter to them.
-        others = {"CPU": math.inf, "GPU": math.inf} if room.kept else {"CPU": room.trials * DRIVER_CPUS}
-        self._context = Context(config.execution, others)
+        self._context = Context(config.execution)
         self._context.workers("engines")
         self._turns = Turns(room)
 
@@ -55,7 +52,6 @@ class Workplace:
         if None not in found:
             return [scores for scores in found if scores is not None]
         with self._turns.evaluation():
-            self._context.settle()  # what the last training held is free now or soon
             try:
                 scores = [self._evaluated(model, prompts, problems) for model in models]
             except BaseException:

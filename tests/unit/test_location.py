@@ -95,20 +95,20 @@ def test_turns(place: Location, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     told = []
 
     def second() -> None:
-        with place.turn("busy"):
+        with place.turn("busy", lambda: told.append("released")):
             told.append("second")
 
-    with place.turn("busy"):
+    with place.turn("busy", lambda: None):
         waiting = threading.Thread(target=second)
         waiting.start()
         time.sleep(3)
         told.append("first")
     waiting.join()
-    assert told == ["first", "second"]
+    assert told == ["released", "first", "second"]
     assert capsys.readouterr().out.startswith("busy")
     if isinstance(place, Keys):
         (place.parent / f"{place.name}.lock").write_bytes(b"of a killed run")
-        with place.turn("busy"):
+        with place.turn("busy", lambda: None):
             (place.parent / f"{place.name}.lock").remove()  # as one that took it over does at its end
         assert not (place.parent / f"{place.name}.lock").exists()
 

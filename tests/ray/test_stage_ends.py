@@ -1,0 +1,100 @@
+"""Where a stage ends and the next one starts on a cluster that other jobs use as well."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slam_ray.config import ExecutionConfig
+from slam_ray.pipeline import context as context_module
+from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.local_ray import LocalRay
+
+# Takes all of the cluster for a while, by an actor of an actor, as Ray Train's workers are.
+OTHER_JOB = """
+import ray, sys
+ray.init(logging_level=40)
+
+@ray.remote(num_cpus=3)
+class Worker:
+    def work(self): pass
+
+@ray.remote(num_cpus=1)
+class Controller:
+    def start(self):
+        self.worker = Worker.remote()
+        ray.get(self.worker.work.remote())
+
+controller = Controller.remote()
+ray.get(controller.start.remote())
+print("at work", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other_job(ray_cluster: LocalRay) -> Any:
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER_JOB], env=os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "at work\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_stage_waits_for_the_room_that_another_job_holds(
+    other_job: "subprocess.Popen[str]",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(context_module, "SAID_AFTER_S", 0.5)
+    assert other_job.stdin is not None
+    ending = threading.Timer(2, other_job.stdin.close)
+    with Context(ExecutionConfig(counting_actors=2)) as context:
+        ending.start()
+        assert context.workers("counting").count == 2
+        assert ending.finished.is_set(), "it got room that there was not"
+        context.settle()
+    said = capsys.readouterr().out
+    assert said == "waiting until other jobs of this cluster leave room for counting: 2 workers of 1 CPU each\n"
+
+
+def test_a_stage_has_ended_though_another_job_works(other_job: "subprocess.Popen[str]", ray_cluster: LocalRay) -> None:
+    with Context(ExecutionConfig()) as context:
+        context._connect()
+        context.settle()
+    assert other_job.poll() is None
+
+
+def test_what_is_left_of_a_stage_is_an_error(ray_cluster: LocalRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(context_module, "END_TIMEOUT_S", 1.0)
+
+    @ray.remote(num_cpus=1)
+    class Inner:
+        pass
+
+    @ray.remote(num_cpus=0)
+    class Outer:
+        def __init__(self) -> None:
+            self.inner = Inner.remote()  # type: ignore[attr-defined]
+
+        def ready(self) -> None:
+            pass
+
+    with Context(ExecutionConfig()) as context:
+        context.workers("counting")
+        outer = Outer.remote()  # type: ignore[attr-defined]
+        ray.get(outer.ready.remote())
+        with pytest.raises(RuntimeError, match=r"still at work are its .*Inner"):
+            context.settle()
+        ray.kill(outer)
+        context.settle()

@@ -20,6 +20,11 @@ SINGLE_THREADED = {
 os.environ.update(SINGLE_THREADED)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the test of faults saw goes into the docs."""
+    parser.addoption("--fault-table", metavar="FILE", help="write the table of faults into FILE (tests/full)")
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[LocalRay]:
     """A Ray head of 4 logical CPUs that this process is connected to; its workers can import the tests."""

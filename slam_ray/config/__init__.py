@@ -1,7 +1,7 @@
 """What is a run? Pydantic sections, their reading from preset, file and command line, and errors a user can mend."""
 
 from slam_ray.config.command_line import Command, parse_command
-from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, Stopped, job, nearest
+from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
 from slam_ray.config.load import S3, default_storage, known_keys, load_config, path_of, presets, resolved, storage_of
 from slam_ray.config.schema import (
     ENGLISH,
@@ -45,7 +45,6 @@ __all__ = [
     "SelectionConfig",
     "SourceConfig",
     "Sources",
-    "Stopped",
     "TrainingConfig",
     "default_storage",
     "job",

@@ -18,18 +18,6 @@ class InputError(ValueError):
     """Bad input: a file, line, key or language that is wrong, and what would be right."""
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C, or SIGTERM as `ray job stop` sends it.
-
-    Attributes:
-        code: for the job to exit with, as a shell would: 128 and the signal's number.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.code = 128 + number
-
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the most similar known one, or all of them."""
     known = sorted(known)
@@ -42,32 +30,35 @@ def job(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str]) -> int:
-        with _stopped_by(signal.SIGINT, signal.SIGTERM):
+        with _stopped_by(signal.SIGINT, signal.SIGTERM) as numbers:
             try:
                 return main(argv)
             except InputError as error:
                 print(f"error: {_readable(str(error))}", file=sys.stderr, flush=True)
                 return BAD_INPUT
-            except Stopped as stopped:
-                return stopped.code
+            except KeyboardInterrupt:
+                return 128 + numbers[0]  # as a shell says it
 
     return guarded
 
 
 @contextmanager
-def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
-    """Raise `Stopped` at these signals; whoever sent it may wait a few seconds only, so it is said before the end."""
+def _stopped_by(*numbers: signal.Signals) -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt at the first of these signals, whose number is then in what this yields.
+
+    `ray job stop` sends SIGTERM and waits for some seconds only, so it is said before everything is let go.
+    """
+    seen: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
-        if number in waiting:
-            waiting.clear()  # another one while everything is let go
+        seen.append(number)
+        if len(seen) == 1:
             os.write(sys.stderr.fileno(), b"\nstopped; the same command goes on from here\n")
-            raise Stopped(number)
+            raise KeyboardInterrupt
 
-    waiting = set(numbers)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield seen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from slam_ray.config import Stopped
 from slam_ray.pipeline.local_ray import local_ray
 
 
 def run_as_local_job(command: Sequence[str], checkout: Path) -> int:
     """Run `command` in a copy of `checkout` as a job of a new local Ray, printing its log; returns its exit code.
 
-    `Stopped` stops the job, then the Ray.
+    A KeyboardInterrupt stops the job, then the Ray.
     """
     with local_ray() as head:
         from ray.job_submission import JobSubmissionClient
@@ -30,7 +29,7 @@ def run_as_local_job(command: Sequence[str], checkout: Path) -> int:
 
         try:
             asyncio.run(follow())
-        except Stopped:
+        except KeyboardInterrupt:
             client.stop_job(job_id)
             while not client.get_job_status(job_id).is_terminal():
                 time.sleep(0.2)

@@ -31,6 +31,8 @@ from slam_ray.search.turns import DRIVER_CPUS, Room
 from slam_ray.search.workplace import start_workplace, workplace
 
 OWN = "trial-0"
+# A killed driver is replaced at once, and finds what was trained. So is one that failed, which soon fails again.
+DRIVER_DEATHS = 2
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT = {
     # Training losses are reported between the rungs; they hold no accuracy.
@@ -56,8 +58,8 @@ def check_loggers(config: RunConfig) -> None:
 def run_trials(setup: Setup, room: Room, folder: Path) -> list[TrialRow]:
     """Run all trials of the search, with Tune's folder in `folder`; returns a row a trial.
 
-    Those that an earlier call finished stay finished. One that fails does not end the search, and is tried again by a
-    later call.
+    Those that an earlier call finished stay finished. One that fails, also when it is tried again, does not end the
+    search; a later call tries it again.
     """
     os.environ.update(ENVIRONMENT)
     trainable = tune.with_resources(tune.with_parameters(run_trial, setup=setup), {"cpu": DRIVER_CPUS})
@@ -99,7 +101,13 @@ def _tuner(trainable: Any, setup: Setup, room: Room, folder: Path) -> tune.Tuner
             trial_name_creator=name,
             trial_dirname_creator=name,
         ),
-        run_config=tune.RunConfig(name=TRIALS, storage_path=str(folder), callbacks=callbacks, verbose=0),
+        run_config=tune.RunConfig(
+            name=TRIALS,
+            storage_path=str(folder),
+            callbacks=callbacks,
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=DRIVER_DEATHS),
+        ),
     )
 
 
@@ -230,7 +238,7 @@ class Halving(ASHAScheduler):
 
 
 class Watch(tune.Callback):
-    """Prints what trials do, keeps each one's configuration with its logs, and gives back the turn of one that died."""
+    """Prints what trials do, keeps their configurations with their logs, gives back turns of drivers that died."""
 
     def __init__(self, config: RunConfig, space: Space) -> None:
         self._config, self._space = config, space
@@ -258,6 +266,11 @@ class Watch(tune.Callback):
             f" {report.non_english:.1f}, English {report.english:.1f} (loses {report.english_loss:.1f})",
             flush=True,
         )
+
+    def on_trial_recover(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
+        """Free what the trial's last driver held; another one starts."""
+        _leave(trial)
+        print(f"{trial}: its driver failed or was killed; tried again", flush=True)
 
     def on_trial_error(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """Free what the trial held."""

@@ -6,6 +6,7 @@ the kind that worked last, or, if none of that kind waits, one of the other.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _fit(groups: Sequence[Workers], nodes: Sequence[Mapping[str, float]]) -> boo
 
 
 class Left(Exception):
-    """A trial has ended while it waited for its turn."""
+    """A trial's driver has ended while it waited for its turn."""
 
 
 class Turns:
@@ -93,22 +94,23 @@ class Turns:
         self._evaluating = False
         self._waiting: dict[Kind, int] = {"training": 0, "evaluation": 0}
         self._last: Kind = "training"
-        self._left: set[str] = set()
+        self._drivers = Counter[str]()  # trial -> how many of its drivers are gone
 
     def begin_training(self, trial: str, training: str) -> None:
         """Wait for a slot, and until no other trial is at the same training.
 
         Raises:
-            Left: the trial ended meanwhile.
+            Left: the driver that asked is gone meanwhile.
         """
+        driver = self._drivers[trial]
 
         def mine() -> bool:
             free = len(self._training) < self._room.slots and training not in self._training.values()
-            return trial in self._left or (free and self._may("training"))
+            return self._drivers[trial] != driver or (free and self._may("training"))
 
         with self._changed:
             self._wait("training", mine)
-            if trial in self._left:
+            if self._drivers[trial] != driver:
                 raise Left(trial)
             self._training[trial] = training
 
@@ -119,9 +121,9 @@ class Turns:
             self._changed.notify_all()
 
     def leave(self, trial: str) -> None:
-        """The trial's driver is gone, whatever it was at."""
+        """The trial's driver is gone, whatever it was at; the trial may have another one."""
         with self._changed:
-            self._left.add(trial)
+            self._drivers[trial] += 1
             self.end_training(trial)
 
     @contextmanager

@@ -1,5 +1,6 @@
 """The training step: tune the FFN projections of the selected layers on translation pairs (section 3.3, Eq. 8)."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -177,4 +178,5 @@ def _fit(
 def _work(config: dict[str, Any]) -> TrainResult | InputError:
     from slam_ray.training.worker import train  # only workers load torch and DeepSpeed
 
+    logging.getLogger("ray.train").setLevel(logging.WARNING)  # a line for every checkpoint
     return train(config["job"])

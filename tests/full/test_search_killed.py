@@ -1,4 +1,4 @@
-"""A search whose driver is killed with -9 goes on, and trials that ASHA stops leave nothing behind."""
+"""A search whose trial or driver is killed with -9 goes on, and trials that ASHA stops leave nothing behind."""
 
 import contextlib
 import json
@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from slam_ray.pipeline.local_ray import LocalRay
+from tests.nodes import kill_one
 from tests.search import folder, found, records, start
 
 pytestmark = pytest.mark.timeout(1800)
@@ -51,9 +52,11 @@ def disturbed(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -
     storage = tmp_path_factory.mktemp("killed")
     process = start(storage, **SETTINGS)
     assert process.stdout is not None
-    before, ended = "", set()
+    before, ended, killed = "", set(), False
     for line in process.stdout:
         before += line
+        if not killed and "trial-0: layers" in line:
+            killed = kill_one("ImplicitFunc", wait_s=60)
         ended |= set(re.findall(r"^(trial-\d+): ended", line))
         if len(ended) == 2:
             break
@@ -106,6 +109,13 @@ def test_finished_trials_stay_finished(disturbed: tuple[Path, str, str, Seen]) -
     assert kept.isdisjoint(started_again)
     assert [row["number"] for row in found(storage)["trials"]] == list(range(6))
     assert "count: done before" in after
+
+
+def test_a_killed_trial_is_tried_again(disturbed: tuple[Path, str, str, Seen]) -> None:
+    storage, before, _, _ = disturbed
+    again = re.findall(r"^(trial-\d+): its driver failed or was killed; tried again", before, re.MULTILINE)
+    assert len(again) == 1
+    assert {row["state"] for row in found(storage)["trials"]} <= {"finished", "stopped"}
 
 
 def known_at_the_kill(storage: Path) -> set[str]:

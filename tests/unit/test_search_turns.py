@@ -140,3 +140,6 @@ def test_a_dead_trial_holds_nothing_and_takes_nothing() -> None:
     assert len(raised) == 1
     turns.leave("dead")
     turns.begin_training("living", "a")
+    turns.end_training("living")
+    turns.begin_training("dead", "a")  # by another driver
+    turns.end_training("dead")

@@ -1,0 +1,174 @@
+"""Every job by `ray job submit` on a cluster with a driver node: what travels, what is logged, how it is stopped."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from slam_ray.pipeline.local_nodes import local_nodes
+from slam_ray.pipeline.local_ray import LocalRay
+from tests.faults import SETTINGS, artifact, artifacts, in_train
+from tests.nodes import ROOT, assert_nothing_left, at_work
+from tests.search import SETTINGS as SEARCH_SETTINGS
+
+pytestmark = pytest.mark.timeout(900)
+
+STOPPED = "stopped; the same command goes on from here"
+
+
+class Cluster:
+    """A head, a driver node and two nodes of two CPUs each, and the checkout that jobs are submitted from."""
+
+    def __init__(self, head: LocalRay, checkout: Path) -> None:
+        self.head, self._environment = head, os.environ | head.environment
+        self.checkout = checkout
+
+    def submit(self, name: str, *job: str, wait: bool = False) -> "subprocess.Popen[str]":
+        """`ray job submit` of `python ...`, as the guides give it."""
+        options = ["--entrypoint-resources", '{"driver": 1}', "--working-dir", ".", "--submission-id", name]
+        command = ["ray", "job", "submit", *([] if wait else ["--no-wait"]), *options, "--", "python", *job]
+        return subprocess.Popen(
+            command,
+            cwd=self.checkout,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ray(self, *command: str) -> str:
+        """Output of `ray job ...`."""
+        done = subprocess.run(
+            ["ray", "job", *command], env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, check=False,
+        )  # fmt: skip
+        return done.stdout
+
+    def log(self, name: str) -> str:
+        """What the job has said."""
+        return re.sub(r"\x1b\[\d+m", "", self.ray("logs", name))
+
+    def state(self, name: str) -> JobStatus:
+        """State of a job."""
+        return JobSubmissionClient(self.head.dashboard).get_job_status(name)
+
+    def ended(self, name: str) -> str:
+        """State of a job, once it has ended."""
+        deadline = time.monotonic() + 400
+        while not (state := self.state(name)).is_terminal():
+            assert time.monotonic() < deadline, self.log(name)
+            time.sleep(0.2)
+        return state.value
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The checkout holds what must not travel."""
+    checkout = tmp_path_factory.mktemp("checkout") / "slam_ray"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", "shared", "*_cache", "__pycache__"))
+    for folder in (".git", ".venv", "runs/demo", "data", "models", "artifacts", "limit-24"):
+        (checkout / folder).mkdir(parents=True)
+        (checkout / folder / "large").write_bytes(bytes(1000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # as an activated environment does
+        with local_nodes(workers=2, cpus=2) as head:
+            yield Cluster(head, checkout)
+
+
+def until(cluster: Cluster, name: str, reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not reached():
+        assert time.monotonic() < deadline, cluster.log(name)
+        assert not cluster.state(name).is_terminal(), cluster.log(name)
+        time.sleep(0.1)
+
+
+def test_what_travels(cluster: Cluster) -> None:
+    listing = "import os; print(sorted(os.path.join(f, n) for f, _, names in os.walk('.') for n in names))"
+    said, _ = (process := cluster.submit("listing", "-c", listing, wait=True)).communicate()
+    assert process.returncode == 0, said
+    (found,) = [line for line in said.splitlines() if line.startswith("['./")]
+    assert "./slam_ray/models/families.py" in found
+    assert "./slam_ray/demo/data/questions.jsonl" in found
+    assert "large" not in found
+
+
+def test_a_job_survives_its_submitter_and_is_stopped(cluster: Cluster, tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    main = ["jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+    submitter = cluster.submit("first", *main, wait=True)
+    assert submitter.stdout is not None
+    assert any("Running entrypoint" in line for line in submitter.stdout)
+    submitter.send_signal(signal.SIGKILL)
+    submitter.wait()
+    until(cluster, "first", lambda: in_train(artifacts(storage)))
+    cluster.ray("stop", "first")
+    assert cluster.ended("first") == "STOPPED"
+    assert_nothing_left(cluster.head)
+    assert_reads_well(said := cluster.log("first"))
+    assert said.rstrip().endswith(STOPPED)
+
+    counts = artifact(storage, "count") / "counts.npz"
+    responses = tmp_path / "responses.jsonl"
+    responses.write_text(json.dumps({"response": "The answer is 4.", "answer": 4}) + "\n")
+    for job, last in (
+        (["select_layers.py", str(counts)], '"layers":[0,1,2,4]'),
+        (["score_responses.py", str(responses), "--language", "en"], '"accuracy": 100.0'),
+        (["artifacts.py", "list", "--storage", str(storage / "limit-24")], "train"),
+    ):
+        name = job[0].removesuffix(".py")
+        said, _ = (process := cluster.submit(name, f"jobs/{job[0]}", *job[1:], wait=True)).communicate()
+        assert process.returncode == 0, said
+        assert last in cluster.log(name)
+
+
+def test_a_search_that_gets_sigterm_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    settings = [word for key, value in SEARCH_SETTINGS.items() for word in (f"--{key}", str(value))]
+    one = ["--execution.training_workers", "1", "--execution.engines", "1", "--search.trials", "4"]
+    space = ["--search.space", "{selection.layers: {choice: [0-0, 0-1]}}"]
+    cluster.submit(
+        "search", "jobs/search_layers.py", "demo", "--storage", str(tmp_path), *settings, *one, *space
+    ).wait()
+    until(cluster, "search", lambda: any("RayTrainWorker" in title for title in at_work()))
+    (driver,) = [each for each in psutil.Process().children(recursive=True) if is_driver(each)]
+    driver.terminate()
+    assert cluster.ended("search") == "FAILED"
+    assert_nothing_left(cluster.head)
+    assert_reads_well(said := cluster.log("search"))
+    assert said.rstrip().endswith(STOPPED)
+
+
+def is_driver(process: psutil.Process) -> bool:
+    try:
+        command = process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+    return "jobs/search_layers.py" in command and "python" in command[0]
+
+
+def test_a_model_is_evaluated(cluster: Cluster, tmp_path: Path) -> None:
+    base = ROOT / "slam_ray" / "demo" / "models" / "base"
+    problems = ROOT / "slam_ray" / "demo" / "data" / "test.jsonl"
+    asked = ["--corpora.benchmarks.own", str(problems), "--limit", "4", "--evaluation.max_new_tokens", "160"]
+    cluster.submit("evaluation", "jobs/evaluate_model.py", str(base), *asked, "--storage", str(tmp_path)).wait()
+    assert cluster.ended("evaluation") == "SUCCEEDED", cluster.log("evaluation")
+    assert_reads_well(said := cluster.log("evaluation"))
+    assert "scores: " in said.splitlines()[-1]
+
+
+def assert_reads_well(log: str) -> None:
+    """No stack and no warning but Tune's of trial 0; workers say how far training is, Ray Train that they start."""
+    known = r"\(RayTrainWorker pid=\d+\) (  train: |Setting up process group)|.* Pre-set value"
+    for line in log.splitlines():
+        if not re.match(known, line):
+            assert not re.search(r"Traceback|\*\*\*|Warning|WARNING|ERROR|pid=", line), log

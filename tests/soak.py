@@ -1,0 +1,122 @@
+"""Main jobs that are killed at random, for half an hour: `make soak`, or with a seed `python -m tests.soak --seed 7`.
+
+Each run of the embedded default meets one to three kills with -9, at random moments of random steps, of whatever works
+there: a worker of the step, Ray Train's controller, the driver, or a whole node. It has to come to what an undisturbed
+run does, and nothing may be left of it: no process, no placement group, no temporary file, no shared memory.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from slam_ray.pipeline.local_ray import local_ray
+from tests.faults import artifacts, assert_same, processor, put_between
+from tests.nodes import Job, Nodes, assert_nothing_left, kill_one
+
+# Title of a stage -> what works there, by class; the driver and the nodes do in all.
+VICTIMS = {
+    "count": ["CountingActor"],
+    "train": ["RayTrainWorker", "TrainController"],
+    "generate base demo": ["Engine"],
+    "generate tuned demo": ["Engine"],
+}
+STAGES = list(VICTIMS)
+
+
+def seconds(storage: Path) -> dict[str, float]:
+    """How long each stage of an undisturbed run took."""
+    return dict(json.loads((storage / "limit-24" / "runs" / "demo" / "summary.json").read_text())["seconds"])
+
+
+def disturbed(nodes: Nodes, storage: Path, dice: random.Random, lengths: dict[str, float], first: str) -> list[str]:
+    """A run to its end under kills, the first of them in the stage `first`; says what was killed where."""
+    stages = sorted([first, *dice.sample(STAGES, dice.randint(0, 2))], key=STAGES.index)
+    job, done = Job(nodes.head, storage), []
+    for stage in stages:
+        victim = dice.choice([*VICTIMS[stage], "driver", "node"])
+        delay = dice.uniform(0, lengths[stage])
+        job.has_said(f"{stage}: ")
+        time.sleep(delay)
+        if victim == "driver":
+            job.kill()
+            job = Job(nodes.head, storage)
+        elif victim == "node":
+            nodes.replace_one()
+        elif not kill_one(victim, wait_s=0):
+            victim = f"nothing (no {victim} there)"
+        done.append(f"{victim} {delay:.1f} s into {stage}")
+        print(f"  killed {done[-1]}", flush=True)
+    job.finish()
+    return done
+
+
+def main(argv: Sequence[str]) -> int:
+    """Soak; prints what was killed and what came of it."""
+    parser = argparse.ArgumentParser("make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the result between the marks of this page")
+    given = parser.parse_args(argv)
+    print(f"seed {given.seed}", flush=True)
+    dice, kills = random.Random(given.seed), Counter[str]()
+    runs, points = 0, 0.0
+    before = left_on_machine()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as name, local_ray(cpus=0) as head, Nodes(head) as nodes:
+        folder = Path(name)
+        nodes.add()
+        nodes.add()
+        reference = folder / "undisturbed"
+        Job(head, reference).finish()
+        lengths = {stage: seconds(reference)[stage] for stage in STAGES}
+        begun = time.monotonic()
+        while time.monotonic() < begun + 60 * given.minutes:
+            # In turn, so that each stage is met in a soak of any length.
+            first = STAGES[(1 + runs) % len(STAGES)]
+            runs += 1
+            print(f"run {runs}", flush=True)
+            storage = folder / f"run-{runs}"
+            for kill in disturbed(nodes, storage, dice, lengths, first):
+                victim, _, where = kill.partition(" ")
+                kills[f"{victim} in {where.partition(' into ')[2]}"] += victim != "nothing"
+            outcome = assert_same(storage, reference, accuracy=100 / 216)
+            points = max(points, outcome.points)
+            assert_nothing_left(head)
+            leavings = [file.name for file in artifacts(storage).rglob("*") if file.name in ("scratch", "tmp")]
+            assert not leavings, leavings
+    assert left_on_machine() <= before, left_on_machine() - before
+    minutes = (time.monotonic() - start) / 60
+    lines = [
+        f"{time.strftime('%Y-%m-%d')}, {processor()}, seed {given.seed}: {runs} runs and {kills.total()} kills in"
+        f" {minutes:.0f} minutes.",
+        f"Every run ended with the counts, the selection and the rows of the undisturbed one, accuracies within"
+        f" {points:.2f} points; no process, placement group, temporary file or shared memory was left.",
+        "",
+        "| killed | times |\n|---|---|",
+        *(f"| {what} | {times} |" for what, times in sorted(kills.items()) if times),
+    ]
+    print("\n" + "\n".join(lines))
+    if given.write is not None:
+        put_between(given.write, "soak", "\n".join(lines) + "\n")
+    return 0
+
+
+def left_on_machine() -> set[Path]:
+    """Temporary files and shared memory that a Ray, a run or an engine would leave."""
+    temporary = Path(tempfile.gettempdir())
+    return {
+        *temporary.glob("slam-ray-*"),
+        *temporary.glob("ray*"),
+        *temporary.glob("soak-*"),
+        *Path("/dev/shm").iterdir(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

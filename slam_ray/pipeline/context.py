@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self, TypeVar
 
 from slam_ray.config import ExecutionConfig, InputError
-from slam_ray.pipeline.left import left_of_this_process
+from slam_ray.pipeline.left import left_of_this_process, remove_orphaned_groups
 from slam_ray.pipeline.location import Folder, Location
 from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 from slam_ray.pipeline.seen import check_seen
@@ -165,6 +165,7 @@ class Context:
 
         start, said = time.monotonic(), False
         while text := shortfall(kind, list(available_resources_per_node().values())):
+            remove_orphaned_groups()
             self._have_room(kind)  # a node may be lost meanwhile, or come
             if not said and time.monotonic() > start + SAID_AFTER_S:
                 print(f"waiting until other jobs of this cluster leave room for {text.partition(',')[0]}", flush=True)

@@ -11,8 +11,8 @@ from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section,
 from slam_ray.corpora import Prepared
 from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import ModelRef
+from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
 from slam_ray.training.snapshot import last_whole
@@ -91,7 +91,6 @@ def train_step(
     inputs: dict[str, HasFingerprint] = {"pairs": pairs, "model": model}
 
     def run(attempt: Attempt) -> TrainResult:
-        workers = attempt.context.workers("training")
         job = TrainJob(
             config=config,
             prompts=prompts,
@@ -105,7 +104,7 @@ def train_step(
             share=share,
             earlier=None if earlier is None else earlier.directory,
         )
-        return _fit(job, workers, attempt.scratch, callbacks, execution.node_wait_s)
+        return _fit(job, attempt.context, attempt.scratch, callbacks, execution.node_wait_s)
 
     if share < 1:
         part = PartConfig(**dict(identity), share=share)
@@ -119,13 +118,15 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
 
 
 def _fit(
-    job: TrainJob, workers: Workers, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
+    job: TrainJob, context: Context, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
 ) -> TrainResult:
     from ray.exceptions import RayActorError
     from ray.train import CheckpointConfig, ControllerError, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from slam_ray.training.hopeless import Hopeless
+
+    workers = context.workers("training")
 
     class Trainer(TorchTrainer):
         def _register_sigint_handler(self, controller: object) -> None:
@@ -166,6 +167,7 @@ def _fit(
         except RayActorError:
             if death == CONTROLLER_DEATHS:
                 raise
+            context.workers("training")  # what its workers held is free again
             print(f"  train: its controller was lost ({death} of at most {CONTROLLER_DEATHS - 1} times)", flush=True)
         else:
             break

@@ -98,3 +98,21 @@ def test_what_is_left_of_a_stage_is_an_error(ray_cluster: LocalRay, monkeypatch:
             context.settle()
         ray.kill(outer)
         context.settle()
+
+
+def test_a_placement_group_of_a_killed_actor_gives_its_room_back(ray_cluster: LocalRay) -> None:
+    import ray
+    from ray.util import placement_group
+
+    @ray.remote(num_cpus=0)
+    class Controller:
+        def reserve(self) -> None:
+            ray.get(placement_group([{"CPU": 4}]).ready())
+
+    with Context(ExecutionConfig()) as context:
+        context.workers("counting")
+        controller = Controller.remote()  # type: ignore[attr-defined]
+        ray.get(controller.reserve.remote())
+        assert ray.available_resources().get("CPU", 0) == 0
+        ray.kill(controller)
+        assert context.workers("counting").count == 2

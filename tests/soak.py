@@ -8,6 +8,7 @@ run does, and nothing may be left of it: no process, no placement group, no temp
 import argparse
 import json
 import random
+import re
 import sys
 import tempfile
 import time
@@ -35,25 +36,35 @@ def seconds(storage: Path) -> dict[str, float]:
 
 
 def disturbed(nodes: Nodes, storage: Path, dice: random.Random, lengths: dict[str, float], first: str) -> list[str]:
-    """A run to its end under kills, the first of them in the stage `first`; says what was killed where."""
-    stages = sorted([first, *dice.sample(STAGES, dice.randint(0, 2))], key=STAGES.index)
+    """A run to its end under kills, one of them in the stage `first`; says what was killed in which stage."""
+    others = [stage for stage in STAGES if stage != first]
     job, done = Job(nodes.head, storage), []
-    for stage in stages:
-        victim = dice.choice([*VICTIMS[stage], "driver", "node"])
-        delay = dice.uniform(0, lengths[stage])
+    for stage in sorted([first, *dice.sample(others, dice.randint(0, 2))], key=STAGES.index):
+        victim, delay = dice.choice([*VICTIMS[stage], "driver", "node"]), dice.uniform(0, lengths[stage])
         job.has_said(f"{stage}: ")
-        time.sleep(delay)
+        start = time.monotonic()
+        over = re.compile(f"^{stage}: (made in|done before)", re.MULTILINE)
+        job.until(
+            lambda _, due=start + delay, job=job, over=over: time.monotonic() > due or bool(over.search(job.said))
+        )
+        killed = victim in ("driver", "node")
         if victim == "driver":
             job.kill()
             job = Job(nodes.head, storage)
         elif victim == "node":
             nodes.replace_one()
-        elif not kill_one(victim, wait_s=0):
-            victim = f"nothing (no {victim} there)"
-        done.append(f"{victim} {delay:.1f} s into {stage}")
-        print(f"  killed {done[-1]}", flush=True)
+        while not (killed or over.search(job.said)):
+            killed = kill_one(victim, wait_s=1)  # it may not have started yet
+        if killed:
+            done.append(f"{victim} in {stage}")
+            print(f"  killed {done[-1]}, {time.monotonic() - start:.1f} s after its start", flush=True)
     job.finish()
     return done
+
+
+def wait(job: Job, due: float, over: re.Pattern[str]) -> None:
+    """Until the moment `due`, or until the stage is over."""
+    job.until(lambda _: time.monotonic() > due or bool(over.search(job.said)))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -82,9 +93,7 @@ def main(argv: Sequence[str]) -> int:
             runs += 1
             print(f"run {runs}", flush=True)
             storage = folder / f"run-{runs}"
-            for kill in disturbed(nodes, storage, dice, lengths, first):
-                victim, _, where = kill.partition(" ")
-                kills[f"{victim} in {where.partition(' into ')[2]}"] += victim != "nothing"
+            kills.update(disturbed(nodes, storage, dice, lengths, first))
             outcome = assert_same(storage, reference, accuracy=100 / 216)
             points = max(points, outcome.points)
             assert_nothing_left(head)
@@ -99,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
         f" {points:.2f} points; no process, placement group, temporary file or shared memory was left.",
         "",
         "| killed | times |\n|---|---|",
-        *(f"| {what} | {times} |" for what, times in sorted(kills.items()) if times),
+        *(f"| {what} | {times} |" for what, times in sorted(kills.items())),
     ]
     print("\n" + "\n".join(lines))
     if given.write is not None:

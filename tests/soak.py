@@ -44,9 +44,7 @@ def disturbed(nodes: Nodes, storage: Path, dice: random.Random, lengths: dict[st
         job.has_said(f"{stage}: ")
         start = time.monotonic()
         over = re.compile(f"^{stage}: (made in|done before)", re.MULTILINE)
-        job.until(
-            lambda _, due=start + delay, job=job, over=over: time.monotonic() > due or bool(over.search(job.said))
-        )
+        wait(job, start + delay, over)
         killed = victim in ("driver", "node")
         if victim == "driver":
             job.kill()
@@ -100,6 +98,8 @@ def main(argv: Sequence[str]) -> int:
             leavings = [file.name for file in artifacts(storage).rglob("*") if file.name in ("scratch", "tmp")]
             assert not leavings, leavings
     assert left_on_machine() <= before, left_on_machine() - before
+    assert any("train" in kill for kill in kills), "none met a training; try another seed"
+    assert any("generate" in kill for kill in kills), "none met an evaluation; try another seed"
     minutes = (time.monotonic() - start) / 60
     lines = [
         f"{time.strftime('%Y-%m-%d')}, {processor()}, seed {given.seed}: {runs} runs and {kills.total()} kills in"

@@ -28,6 +28,7 @@ VICTIMS = {
     "generate tuned demo": ["Engine"],
 }
 STAGES = list(VICTIMS)
+WAITING = "--execution.node_wait_s", "120"  # a node that was killed is replaced, in a while
 
 
 def seconds(storage: Path) -> dict[str, float]:
@@ -38,7 +39,7 @@ def seconds(storage: Path) -> dict[str, float]:
 def disturbed(nodes: Nodes, storage: Path, dice: random.Random, lengths: dict[str, float], first: str) -> list[str]:
     """A run to its end under kills, one of them in the stage `first`; says what was killed in which stage."""
     others = [stage for stage in STAGES if stage != first]
-    job, done = Job(nodes.head, storage), []
+    job, done = Job(nodes.head, storage, *WAITING), []
     for stage in sorted([first, *dice.sample(others, dice.randint(0, 2))], key=STAGES.index):
         victim, delay = dice.choice([*VICTIMS[stage], "driver", "node"]), dice.uniform(0, lengths[stage])
         job.has_said(f"{stage}: ")
@@ -48,7 +49,7 @@ def disturbed(nodes: Nodes, storage: Path, dice: random.Random, lengths: dict[st
         killed = victim in ("driver", "node")
         if victim == "driver":
             job.kill()
-            job = Job(nodes.head, storage)
+            job = Job(nodes.head, storage, *WAITING)
         elif victim == "node":
             nodes.replace_one()
         while not (killed or over.search(job.said)):

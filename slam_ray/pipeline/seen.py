@@ -11,6 +11,8 @@ from slam_ray.pipeline.location import Keys, Location
 def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[Mapping[str, Any]]) -> None:
     """Have every node look for a file that is written into `storage` now, and for the `folders`.
 
+    One that is lost meanwhile is passed over.
+
     Args:
         storage: a folder of this process that the workers write into.
         folders: others that they read.
@@ -31,10 +33,10 @@ def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[M
             .remote([mark, *folders])
             for node in nodes
         ]
-        lacking = list(zip(nodes, ray.get(looking), strict=True))
+        found = [_outcome(task) for task in looking]
     finally:
         mark.remove()
-    for node, missing in lacking:
+    for node, missing in zip(nodes, found, strict=True):
         if missing:
             names = " and ".join(f"{storage if path == mark else path}{said}" for path, said in missing.items())
             if isinstance(storage, Keys) and mark in missing:
@@ -45,6 +47,17 @@ def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[M
                 f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {names} as the driver does:"
                 f" {mend}"
             )
+
+
+def _outcome(task: Any) -> dict[Location, str]:
+    import ray
+    from ray.exceptions import NodeDiedError, TaskUnschedulableError, WorkerCrashedError
+
+    try:
+        missing: dict[Location, str] = ray.get(task)
+    except (NodeDiedError, TaskUnschedulableError, WorkerCrashedError):
+        return {}
+    return missing
 
 
 def _missing(places: Sequence[Location]) -> dict[Location, str]:

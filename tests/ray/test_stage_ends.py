@@ -13,6 +13,8 @@ from slam_ray.config import ExecutionConfig
 from slam_ray.pipeline import context as context_module
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.pipeline.location import Folder
+from slam_ray.pipeline.seen import check_seen
 
 # Takes all of the cluster for a while, by an actor of an actor, as Ray Train's workers are.
 OTHER_JOB = """
@@ -116,3 +118,11 @@ def test_a_placement_group_of_a_killed_actor_gives_its_room_back(ray_cluster: Lo
         assert ray.available_resources().get("CPU", 0) == 0
         ray.kill(controller)
         assert context.workers("counting").count == 2
+
+
+def test_a_node_that_is_lost_while_it_looks_for_the_storage_is_passed_over(
+    ray_cluster: LocalRay, tmp_path: Path
+) -> None:
+    lost = {"NodeID": "ab" * 28, "NodeManagerAddress": "127.0.0.1"}
+    check_seen(Folder(tmp_path), [], [lost])
+    assert list(tmp_path.iterdir()) == []

@@ -276,7 +276,7 @@ def kept_full(disk: Path) -> Iterator[None]:
 
     def fill() -> None:
         with (disk / "filler").open("wb", buffering=0) as stream:
-            while not ended.wait(0.002):
+            while not ended.wait(0.01):
                 with contextlib.suppress(OSError):
                     while True:
                         stream.write(bytes(65536))

@@ -48,10 +48,10 @@ def together(nodes: Nodes, undisturbed: Path, tmp_path_factory: pytest.TempPathF
 def same(undisturbed: Path, together: tuple[Path, list[str]]) -> Callable[[Path], Same]:
     """Compares a storage with the undisturbed one; accuracy may differ as between that and the other without a fault.
 
-    One answer of an average's 216 is granted also where those two do not differ.
+    One answer of an average's 240 is granted also where those two do not differ.
     """
     apart = max(abs(one - other) for one, other in zip(averages(undisturbed), averages(together[0]), strict=True))
-    return lambda storage: assert_same(storage, undisturbed, accuracy=max(apart, 100 / 216))
+    return lambda storage: assert_same(storage, undisturbed, accuracy=max(apart, 100 / 240))
 
 
 @pytest.fixture(scope="module")

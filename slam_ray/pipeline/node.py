@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import sys
 import time
 
@@ -31,6 +32,8 @@ def main(address: str, cpus: str, resources: str) -> None:
         max_worker_port=0,
         node_manager_port=0,
         dashboard_agent_listen_port=0,
+        # Its own: a node that unpacks a job's working directory removes what is there, also under others' workers.
+        runtime_env_dir_name=f"runtime_resources_{os.getpid()}",
         include_log_monitor=False,  # type: ignore[arg-type]  # the annotation there is wrong
         object_store_memory=256 * 2**20,  # by default each node would take its share of the whole machine's memory
     )

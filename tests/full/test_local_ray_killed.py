@@ -1,4 +1,4 @@
-"""A local Ray is gone with its starter, however that ended, while another Ray on the machine lives on."""
+"""A local Ray, and nodes, are gone with their starter, however that ended, while another Ray of the machine is not."""
 
 import os
 import signal
@@ -55,3 +55,21 @@ def test_a_killed_starter_takes_its_ray_along_and_no_other(ray_cluster: LocalRay
         return True
 
     assert ray.get(still_there.remote())
+
+
+def test_nodes_end_when_what_started_them_is_killed() -> None:
+    show = 'dirname "$RAY_AUTH_TOKEN_PATH"; exec sleep 5'
+    nodes = subprocess.Popen(
+        [ROOT / "cluster" / "local_nodes.sh", "--workers", "1", "--", "bash", "-c", show],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert nodes.stdout is not None
+    folder = nodes.stdout.readline().strip()
+    started = psutil.Process(nodes.pid).children(recursive=True)
+    assert sum("raylet" in process.name() for process in started) == 3
+    nodes.send_signal(signal.SIGKILL)
+    nodes.wait()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert alive == []
+    assert not Path(folder).exists()

@@ -1,12 +1,24 @@
-"""One small search through all engines, as a user starts it: what it finds, shares, logs and leaves behind."""
+"""One small search through all engines, as a user starts it, of which a trial and then the driver are killed with -9.
 
+What it finds, shares and logs, how it goes on, and what trials leave behind, those that ASHA stops among them.
+"""
+
+import contextlib
 import json
 import os
+import pickle
+import re
+import signal
 import subprocess
 import sys
-from dataclasses import replace
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from slam_ray.config import ExecutionConfig, load_config
@@ -19,52 +31,183 @@ from slam_ray.pipeline.stages import run
 from slam_ray.pipeline.storage import Storage
 from slam_ray.search.search import CHOOSING, text_stages
 from slam_ray.training import train_step
+from tests.nodes import kill_one
 from tests.search import ROOT, finish, folder, found, records, start
 
 pytestmark = pytest.mark.timeout(1800)
 
-TRIALS = 4
-# The rule selects layers 0, 1, 2 and 4 of the embedded default; there is no layer 8.
-SPACE = {"selection.layers": {"grid": [[0, 1, 2, 4], "0-0", "7-9"]}}
+TRIALS = 5
+# The rule selects layers 0, 1, 2 and 4 of the embedded default; there is no layer 8. A rate of 0.1 destroys the model,
+# so that a rung before the end is enough to see it. With this seed the first draws are trial 0's training, layers that
+# there are not, a ruinous rate, and layer 0 alone, which is worse than trial 0.
+SETTINGS: dict[str, Any] = {
+    "search__sampler": "optuna",
+    "search__seed": 10,
+    "search__trials": TRIALS,
+    "search__space": {
+        "selection.layers": {"choice": [[0, 1, 2, 4], "0-0", "7-9"]},
+        "training.learning_rate": {"choice": [2e-3, 0.1]},
+    },
+}
+
+
+@dataclass
+class Searched:
+    """What a search said and was seen to run.
+
+    Attributes:
+        storage: its own.
+        before: output up to the kill of the driver, after two trials had ended.
+        after: output of the rerun.
+        at_any_time: kinds of processes of trials and of their trainings that there were.
+        left: those that there were still once all trials had ended, while the search went on with the test.
+    """
+
+    storage: Path
+    before: str = ""
+    after: str = ""
+    at_any_time: set[str] = field(default_factory=set)
+    left: set[str] | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """One engine, so that it is kept beside the two workers of a training."""
+        return {**SETTINGS, "search__mlflow": f"sqlite:///{self.storage}/mlflow.db", "execution__engines": 1}
 
 
 @pytest.fixture(scope="module")
-def searched(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Its storage and its output; one engine, so that it is kept beside the two workers of a training."""
-    storage = tmp_path_factory.mktemp("search")
-    store = f"sqlite:///{storage}/mlflow.db"
-    process = start(storage, search__space=SPACE, search__trials=TRIALS, search__mlflow=store, execution__engines=1)
-    return storage, finish(process)
+def searched(ray_cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    searched = Searched(tmp_path_factory.mktemp("search"))
+    with seen(searched.at_any_time):
+        kill_a_trial_then_the_driver(searched)
+        go_on(searched)
+    return searched
 
 
-def test_every_trial_is_a_row_and_a_failed_one_says_why(searched: tuple[Path, str]) -> None:
-    storage, output = searched
-    rows = found(storage)["trials"]
-    assert [row["number"] for row in rows] == list(range(TRIALS))
-    assert rows[0]["point"] == {"selection.layers": "null"}
-    states = {row["point"]["selection.layers"]: row["state"] for row in rows}
-    assert states["null"] == "finished"
-    assert states["7-9"] == "failed"
-    (failed,) = [row for row in rows if row["state"] == "failed"]
-    assert "there is no layer 8; the model has layers 0 to 7" in failed["error"]
-    assert "failed: InputError: selection.layers: there is no layer 8" in output[output.index("SMOKE SEARCH") :]
-    assert "engines stay up beside them" in output
+def kill_a_trial_then_the_driver(searched: Searched) -> None:
+    process = start(searched.storage, **searched.settings)
+    assert process.stdout is not None
+    ended, killed = set[str](), False
+    for line in process.stdout:
+        searched.before += line
+        if not killed and "trial-0: layers" in line:
+            killed = kill_one("ImplicitFunc", wait_s=60)
+        ended |= set(re.findall(r"^(trial-\d+): ended", line))
+        if len(ended) == 2:
+            break
+    else:
+        pytest.fail(searched.before)
+    # Tune keeps its state every two seconds, and trials that are evaluated together end within one.
+    until = time.monotonic() + 10
+    while not known_at_the_kill(searched.storage) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    searched.before += process.communicate()[0]
 
 
-def test_one_count_serves_all_and_equal_selections_are_one_training(searched: tuple[Path, str]) -> None:
-    storage, output = searched
-    rows = {row["point"]["selection.layers"]: row for row in found(storage)["trials"]}
-    assert len(records(storage, "count")) == 1
-    assert rows["null"]["layers"] == rows["0 1 2 4"]["layers"] == [0, 1, 2, 4]
-    assert rows["0 1 2 4"]["same_training_as"] == 0
-    assert "the layers and hyper-parameters of trial-0: one training for both" in output
-    assert rows["0 1 2 4"]["non_english"] == rows["null"]["non_english"]
-    trained = [json.loads(record.read_text())["config"]["layers"] for record in records(storage, "train")]
-    assert sorted(trained) in ([[0, 1, 2, 4]], [[0], [0, 1, 2, 4]])
+def go_on(searched: Searched) -> None:
+    process = start(searched.storage, **searched.settings)
+    assert process.stdout is not None
+    for line in process.stdout:
+        searched.after += line
+        if line.startswith("generate base"):
+            deadline = time.monotonic() + 10
+            while (left := at_work()) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert process.poll() is None, "the search must still go on"
+            searched.left = left
+    assert process.wait() == 0, searched.after
 
 
-def test_the_winner_is_a_configuration_whose_training_is_done(searched: tuple[Path, str], tmp_path: Path) -> None:
-    storage, _ = searched
+@contextlib.contextmanager
+def seen(kinds: set[str]) -> Iterator[None]:
+    """Until the end of the block add what is at work, looked for five times a second."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            kinds.update(at_work())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        looking.join()
+
+
+def at_work() -> set[str]:
+    """Which of a trial's driver, its training's controller and workers there are below this test's process."""
+    found = set()
+    for each in psutil.Process(os.getpid()).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            found.add(" ".join(each.cmdline()))
+    return {
+        kind for kind in ("ImplicitFunc", "TrainController", "RayTrainWorker") if any(kind in name for name in found)
+    }
+
+
+def known_at_the_kill(storage: Path) -> set[str]:
+    """Trials that Tune's first session knew as ended."""
+    try:
+        state = json.loads(sorted((folder(storage) / "trials").glob("experiment_state-*.json"))[0].read_text())
+    except (IndexError, json.JSONDecodeError):  # it is being written
+        return set()
+    trials = [json.loads(trial) for trial, _ in state["trial_data"]]
+    return {trial["custom_trial_name"] for trial in trials if trial["status"] == "TERMINATED"}
+
+
+def rows(searched: Searched) -> list[dict[str, Any]]:
+    found_rows: list[dict[str, Any]] = found(searched.storage)["trials"]
+    return found_rows
+
+
+def layers(row: dict[str, Any]) -> str:
+    return str(row["point"]["selection.layers"])
+
+
+def rate(row: dict[str, Any]) -> float:
+    return float(row["point"]["training.learning_rate"])
+
+
+def test_every_trial_is_a_row_and_a_failed_one_says_why(searched: Searched) -> None:
+    assert [row["number"] for row in rows(searched)] == list(range(TRIALS))
+    own = rows(searched)[0]
+    assert own["point"] == {"selection.layers": "null", "training.learning_rate": 2e-3}
+    assert own["state"] == "finished"
+    failed = [row for row in rows(searched) if row["state"] == "failed"]
+    assert failed == [row for row in rows(searched) if layers(row) == "7-9"] != []
+    assert all("there is no layer 8; the model has layers 0 to 7" in row["error"] for row in failed)
+    assert "failed: InputError: selection.layers: there is no layer 8" in summary(searched)
+    assert "engines stay up beside them" in searched.before
+
+
+def summary(searched: Searched) -> str:
+    return searched.after[searched.after.index("SMOKE SEARCH") :].strip()
+
+
+def test_one_count_serves_all_and_equal_selections_are_one_training(searched: Searched) -> None:
+    assert len(records(searched.storage, "count")) == 1
+    assert "count: done before" in searched.after
+    own, *others = rows(searched)
+    same = [row for row in others if layers(row) == "0 1 2 4" and rate(row) == 2e-3]
+    assert same
+    assert all(row["same_training_as"] == 0 for row in same)
+    assert all(row["layers"] == own["layers"] == [0, 1, 2, 4] for row in same)
+    assert all(row["non_english"] == own["non_english"] for row in same)
+    said = searched.before + searched.after
+    assert "the layers and hyper-parameters of trial-0: one training for both" in said
+    whole = [json.loads(record.read_text())["config"] for record in records(searched.storage, "train")]
+    trained = sorted((each["layers"], each["training"]["learning_rate"]) for each in whole)
+    finished = {(tuple(row["layers"]), rate(row)) for row in rows(searched) if row["state"] == "finished"}
+    assert trained == sorted((list(layers), rate) for layers, rate in finished), (
+        "a stopped trial was trained to its end"
+    )
+
+
+def test_the_winner_is_a_configuration_whose_training_is_done(searched: Searched, tmp_path: Path) -> None:
+    storage = searched.storage
     result = found(storage)
     best = result["best"]
     assert best is not None
@@ -84,50 +227,43 @@ def test_the_winner_is_a_configuration_whose_training_is_done(searched: tuple[Pa
     assert drawn == {"pareto.png", *(["layer_ranges.png"] if ranges else [])}
 
 
-def test_tensorboard_and_mlflow_hold_every_trial(searched: tuple[Path, str]) -> None:
+def test_tensorboard_and_mlflow_hold_every_trial(searched: Searched) -> None:
     from mlflow.tracking import MlflowClient
 
-    storage, _ = searched
+    storage = searched.storage
     logs = folder(storage) / "trials"
     assert {file.parent.name for file in logs.glob("trial-*/events.out.tfevents*")} >= {"trial-0", "trial-1"}
     client = MlflowClient(f"sqlite:///{storage}/mlflow.db")
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
-    runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
-    assert set(runs) == {f"trial-{number}" for number in range(TRIALS)}
-    own = runs["trial-0"]
-    assert own.data.params == {"selection.layers": "null"}
-    assert own.data.metrics["non_english"] == found(storage)["trials"][0]["non_english"]
-    trained = [
-        each.data.metrics["translation_loss"] for each in runs.values() if "translation_loss" in each.data.metrics
-    ]
-    assert trained, "whichever of two trials with one training was first has logged its loss"
-    assert all(loss > 0 for loss in trained)
+    runs = client.search_runs([experiment.experiment_id])
+    # One that the kill cut off stays there beside that of the rerun.
+    ended = {each.info.run_name: each for each in runs if each.info.status in ("FINISHED", "FAILED")}
+    assert set(ended) == {f"trial-{number}" for number in range(TRIALS)}
+    own = ended["trial-0"]
+    assert own.data.params == {"selection.layers": "null", "training.learning_rate": "0.002"}
+    assert own.data.metrics["non_english"] == rows(searched)[0]["non_english"]
+    losses = [each.data.metrics["translation_loss"] for each in runs if "translation_loss" in each.data.metrics]
+    assert losses, "whichever of two trials with one training was first has logged its loss"
+    assert all(loss > 0 for loss in losses)
     assert "config.yaml" in {artifact.path for artifact in client.list_artifacts(own.info.run_id)}
 
 
-def test_a_finished_search_needs_no_ray(searched: tuple[Path, str]) -> None:
-    storage, output = searched
+def test_a_finished_search_needs_no_ray(searched: Searched) -> None:
     environment = os.environ.get("RAY_ADDRESS")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-        again = finish(
-            start(
-                storage, search__space=SPACE, search__trials=TRIALS,
-                search__mlflow=f"sqlite:///{storage}/mlflow.db", execution__engines=2,
-            )
-        )  # fmt: skip
+        again = finish(start(searched.storage, **searched.settings | {"execution__engines": 2}))
     assert os.environ.get("RAY_ADDRESS") == environment
-    assert again.strip() == output[output.index("SMOKE SEARCH") :].strip()
+    assert again.strip() == summary(searched)
 
 
-def test_responses_in_the_kept_engine_are_those_of_a_fresh_one(searched: tuple[Path, str], tmp_path: Path) -> None:
-    storage, _ = searched
+def test_responses_in_the_kept_engine_are_those_of_a_fresh_one(searched: Searched, tmp_path: Path) -> None:
+    storage = searched.storage
     config = load_config(str(folder(storage) / "best.yaml"), {})
     config = config.model_copy(update={"search": load_config("demo", {}).search})
     stored = Storage.of(config)
-    trained = records(storage, "train")
-    layers = json.loads(trained[-1].read_text())["config"]["layers"]
+    layers = found(storage)["best"]["layers"]
     with Context(ExecutionConfig(engines=1)) as context:
         done = run(text_stages(config), stored, context)
         base = base_model(str(config.model.path))
@@ -145,7 +281,48 @@ def test_responses_in_the_kept_engine_are_those_of_a_fresh_one(searched: tuple[P
 
 
 def test_a_trial_that_never_fits_is_an_error_at_the_start(ray_cluster: LocalRay, tmp_path: Path) -> None:
-    output = finish(start(tmp_path, search__space=SPACE, search__trials=TRIALS, execution__training_workers=4), code=2)
+    output = finish(start(tmp_path, **SETTINGS, execution__training_workers=4), code=2)
     assert "a trial never fits this cluster: training wants 4 workers of 1 CPU each" in output
     assert "Traceback" not in output
     assert not list(tmp_path.rglob("record.json"))
+
+
+def test_finished_trials_stay_finished(searched: Searched) -> None:
+    ended = set(re.findall(r"^(trial-\d+): ended", searched.before, re.MULTILINE))
+    kept = known_at_the_kill(searched.storage)
+    assert kept, "nothing was kept"
+    assert kept <= ended
+    started_again = set(re.findall(r"^(trial-\d+): layers ", searched.after, re.MULTILINE))
+    assert started_again
+    assert kept.isdisjoint(started_again)
+
+
+def test_a_killed_trial_is_tried_again(searched: Searched) -> None:
+    again = re.findall(r"^(trial-\d+): its driver failed or was killed; tried again", searched.before, re.MULTILINE)
+    failed = {f"trial-{row['number']}" for row in rows(searched) if row["state"] == "failed"}
+    assert len(set(again) - failed) == 1
+
+
+def test_the_sampler_knows_every_trial_that_it_drew(searched: Searched) -> None:
+    newest = sorted((folder(searched.storage) / "trials").glob("searcher-state-*.pkl"))[-1]
+    study = pickle.loads(newest.read_bytes())["_ot_study"]
+    drawn = rows(searched)[1:]
+    assert len(study.trials) == len(drawn)
+    values = sorted(trial.value for trial in study.trials if trial.value is not None)
+    assert values == pytest.approx(sorted(objective(row) for row in drawn if row["state"] != "failed"))
+
+
+def objective(row: dict[str, Any]) -> float:
+    if row["state"] == "stopped" or row["english_loss"] <= 1:
+        return float(row["non_english"])
+    return 1 - float(row["english_loss"])
+
+
+def test_stopped_trials_give_workers_and_memory_back(searched: Searched) -> None:
+    stopped = [row for row in rows(searched) if row["state"] == "stopped"]
+    assert stopped
+    assert all(row["share"] < 1 for row in stopped)
+    # There is one slot, so each trial that came after a stopped one had its workers' place. And before the search ends,
+    # with which all its processes would end, those of its trials are gone, though they can be seen at work before.
+    assert searched.at_any_time == {"ImplicitFunc", "TrainController", "RayTrainWorker"}
+    assert searched.left == set()

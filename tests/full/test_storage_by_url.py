@@ -1,12 +1,14 @@
-"""The main job on several nodes with its storage in a bucket: killed, resumed, its storage away for a minute."""
+"""The main job on several nodes, its storage in a bucket: killed, submitted again, its storage away for a minute."""
 
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -27,13 +29,19 @@ def server() -> Iterator[S3Server]:
         yield server
 
 
-def start(storage: object, home: Path, *nodes: str) -> "subprocess.Popen[str]":
+# As the guide of one machine gives it.
+SUBMIT = ["ray", "job", "submit", "--entrypoint-resources", '{"driver": 1}', "--working-dir", ".", "--"]
+
+
+def start(storage: object, home: Path, workers: int, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
     """The main job on nodes of its own, all of which have the home folder `home`."""
-    job = [sys.executable, "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+    job = ["python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+    # As in an activated environment.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
-        ["cluster/local_nodes.sh", *nodes, "--", *job],
+        ["cluster/local_nodes.sh", "--workers", str(workers), "--", *submit, *job],
         cwd=ROOT,
-        env=os.environ | {"HOME": str(home)},
+        env=os.environ | {"HOME": str(home), "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +79,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
         known = [name for name in (artifacts / "train").files() if name.endswith("checkpoint_manager_snapshot.json")]
         return any(b"checkpoint_" in (artifacts / "train" / name).read_bytes() for name in known)
 
-    killed = start(storage, tmp_path, "--workers", "2")
+    killed = start(storage, tmp_path, workers=2)
     wait_until(a_checkpoint_is_known, killed)
     for process in psutil.Process(killed.pid).children(recursive=True):
         if "run_slam.py" in " ".join(process.cmdline()):
@@ -79,7 +87,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
     killed.communicate(timeout=60)
     counted = {name: file.read_bytes() for name, file in made(storage, "count").items()}
 
-    going_on = start(storage, tmp_path, "--workers", "2")
+    going_on = start(storage, tmp_path, workers=2, submit=SUBMIT)
     wait_until(lambda: bool((artifacts / "generate").files()), going_on)
     server.leave()
     threading.Timer(60, server.come_back).start()
@@ -88,13 +96,16 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
     assert "train: going on after step" in output
     assert f"report: {storage}/limit-24/runs/demo/index.html" in output
     assert {name: file.read_bytes() for name, file in made(storage, "count").items()} == counted
-    assert not [name for name in storage.files() if name.endswith(".lock") or "/scratch" in name]
+    assert not [name for name in storage.files() if re.search(r"\.lock$|/scratch|\.seen-", name)]
+    summary = json.loads((storage / "limit-24" / "runs" / "demo" / "summary.json").read_bytes())
+    assert summary["selected_layers"] == [0, 1, 2, 4]
+    assert {"count", "train", "report"} <= summary["seconds"].keys()
     assert ENVIRONMENT["AWS_SECRET_ACCESS_KEY"] not in output
     assert not any(
         ENVIRONMENT["AWS_SECRET_ACCESS_KEY"].encode() in (storage / name).read_bytes() for name in storage.files()
     )
 
-    again = start(storage, tmp_path, "--workers", "1")
+    again = start(storage, tmp_path, workers=1)
     assert "made in" not in finish(again)
 
     # A folder gives the same.

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 
+from slam_ray.pipeline.local_nodes import local_nodes
+from slam_ray.pipeline.local_ray import LocalRay
 from slam_ray.pipeline.location import Keys
 from slam_ray.pipeline.storage import read_record
 from tests.faults import SETTINGS, artifact, assert_same
@@ -33,15 +34,22 @@ def server() -> Iterator[S3Server]:
 SUBMIT = ["ray", "job", "submit", "--entrypoint-resources", '{"driver": 1}', "--working-dir", ".", "--"]
 
 
-def start(storage: object, home: Path, workers: int, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """The main job on nodes of its own, all of which have the home folder `home`."""
-    job = ["python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
-    # As in an activated environment.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+@pytest.fixture(scope="module")
+def cluster(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
+    """A head, a driver node and two nodes that work, with a home folder of their own and an activated environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        with local_nodes(workers=2, cpus=1) as head:
+            yield head
+
+
+def start(cluster: LocalRay, storage: object, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """The main job."""
     return subprocess.Popen(
-        ["cluster/local_nodes.sh", "--workers", str(workers), "--", *submit, *job],
+        [*submit, "python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS],
         cwd=ROOT,
-        env=os.environ | {"HOME": str(home), "PATH": path},
+        env=os.environ | cluster.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +79,7 @@ def wait_until(reached: Callable[[], bool], process: "subprocess.Popen[str]") ->
         time.sleep(0.2)
 
 
-def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: Path, tmp_path: Path) -> None:
+def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, cluster: LocalRay, undisturbed: Path) -> None:
     storage = keys("job")
     artifacts = storage / "limit-24" / "artifacts"
 
@@ -79,15 +87,13 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
         known = [name for name in (artifacts / "train").files() if name.endswith("checkpoint_manager_snapshot.json")]
         return any(b"checkpoint_" in (artifacts / "train" / name).read_bytes() for name in known)
 
-    killed = start(storage, tmp_path, workers=2)
+    killed = start(cluster, storage)
     wait_until(a_checkpoint_is_known, killed)
-    for process in psutil.Process(killed.pid).children(recursive=True):
-        if "run_slam.py" in " ".join(process.cmdline()):
-            process.kill()
+    killed.kill()
     killed.communicate(timeout=60)
     counted = {name: file.read_bytes() for name, file in made(storage, "count").items()}
 
-    going_on = start(storage, tmp_path, workers=2, submit=SUBMIT)
+    going_on = start(cluster, storage, SUBMIT)
     wait_until(lambda: bool((artifacts / "generate").files()), going_on)
     server.leave()
     threading.Timer(60, server.come_back).start()
@@ -105,8 +111,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
         ENVIRONMENT["AWS_SECRET_ACCESS_KEY"].encode() in (storage / name).read_bytes() for name in storage.files()
     )
 
-    again = start(storage, tmp_path, workers=1)
-    assert "made in" not in finish(again)
+    assert "made in" not in finish(start(cluster, storage))
 
     # A folder gives the same.
     for step, file in (("count", "counts.npz"), ("select", "selection.json")):

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
-from slam_ray.pipeline.local_nodes import local_nodes
-from slam_ray.pipeline.local_ray import LocalRay
 from slam_ray.pipeline.location import Keys
 from slam_ray.pipeline.storage import read_record
 from tests.faults import SETTINGS, artifact, assert_same
@@ -34,22 +33,15 @@ def server() -> Iterator[S3Server]:
 SUBMIT = ["ray", "job", "submit", "--entrypoint-resources", '{"driver": 1}', "--working-dir", ".", "--"]
 
 
-@pytest.fixture(scope="module")
-def cluster(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
-    """A head, a driver node and two nodes that work, with a home folder of their own and an activated environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-        with local_nodes(workers=2, cpus=1) as head:
-            yield head
-
-
-def start(cluster: LocalRay, storage: object, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """The main job."""
+def start(storage: object, home: Path, workers: int, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """The main job on nodes of its own, all of which have the home folder `home`."""
+    job = ["python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+    # As in an activated environment.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
-        [*submit, "python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS],
+        ["cluster/local_nodes.sh", "--workers", str(workers), "--", *submit, *job],
         cwd=ROOT,
-        env=os.environ | cluster.environment,
+        env=os.environ | {"HOME": str(home), "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,7 +71,7 @@ def wait_until(reached: Callable[[], bool], process: "subprocess.Popen[str]") ->
         time.sleep(0.2)
 
 
-def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, cluster: LocalRay, undisturbed: Path) -> None:
+def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: Path, tmp_path: Path) -> None:
     storage = keys("job")
     artifacts = storage / "limit-24" / "artifacts"
 
@@ -87,13 +79,15 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, cluster: Local
         known = [name for name in (artifacts / "train").files() if name.endswith("checkpoint_manager_snapshot.json")]
         return any(b"checkpoint_" in (artifacts / "train" / name).read_bytes() for name in known)
 
-    killed = start(cluster, storage)
+    killed = start(storage, tmp_path, workers=2)
     wait_until(a_checkpoint_is_known, killed)
-    killed.kill()
+    for process in psutil.Process(killed.pid).children(recursive=True):
+        if "run_slam.py" in " ".join(process.cmdline()):
+            process.kill()
     killed.communicate(timeout=60)
     counted = {name: file.read_bytes() for name, file in made(storage, "count").items()}
 
-    going_on = start(cluster, storage, SUBMIT)
+    going_on = start(storage, tmp_path, workers=2, submit=SUBMIT)
     wait_until(lambda: bool((artifacts / "generate").files()), going_on)
     server.leave()
     threading.Timer(60, server.come_back).start()
@@ -111,7 +105,8 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, cluster: Local
         ENVIRONMENT["AWS_SECRET_ACCESS_KEY"].encode() in (storage / name).read_bytes() for name in storage.files()
     )
 
-    assert "made in" not in finish(start(cluster, storage))
+    again = start(storage, tmp_path, workers=1)
+    assert "made in" not in finish(again)
 
     # A folder gives the same.
     for step, file in (("count", "counts.npz"), ("select", "selection.json")):

@@ -1,6 +1,8 @@
 """The count step: the units of the plan dealt to actors by Ray Data, their integer counts summed by group."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -114,10 +116,12 @@ def count_step(
         total = sum(unit.questions for unit in units)
         done = total - sum(units[number].questions for number in todo)
         progress = Progress("counting", total, "questions", done)
-        for number, row in _count(units, todo, model, dtype, execution.model_cache, workers, device):
-            sums.add(number, row)
-            keep_row(kept, number, row)
-            progress.advance(units[number].questions)
+        # Closed also where a row cannot be kept: nothing of it may be at work when Ray is shut down.
+        with closing(_count(units, todo, model, dtype, execution.model_cache, workers, device)) as counted:
+            for number, row in counted:
+                sums.add(number, row)
+                keep_row(kept, number, row)
+                progress.advance(units[number].questions)
         counts = sums.counts()
         write_counts(attempt.directory / COUNTS_FILE, counts)
         groups, _, layers, neurons = counts.activated.shape
@@ -161,7 +165,7 @@ def _count(
     model_cache: str,
     workers: Workers,
     device: str,
-) -> Iterator[tuple[int, Row]]:
+) -> Generator[tuple[int, Row]]:
     """Yield the counts of the units to do, in the order in which they are finished.
 
     A killed actor is restarted and its unit counted again: an actor keeps nothing from one unit to the next.
@@ -171,6 +175,7 @@ def _count(
     import logging
 
     import ray.data
+    from ray.data.block import BlockAccessor
 
     from slam_ray.activations.counter import CountingActor
 
@@ -187,5 +192,10 @@ def _count(
         num_cpus=workers.cpus,
         num_gpus=workers.gpus,
     )
-    for row in rows.iter_rows():
-        yield row["unit"], row["activated"]
+    # Not `iter_rows`: it fetches in threads that outlive an error, and one that calls Ray when that is shut down ends
+    # the process before the error is said.
+    for bundle in rows.iter_internal_ref_bundles():
+        for block in bundle.blocks:
+            fetched: Any = BlockAccessor.for_block(ray.get(block.ref))
+            for row in fetched.iter_rows(public_row_format=True):
+                yield row["unit"], row["activated"]

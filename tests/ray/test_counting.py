@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slam_ray.activations import COUNTS_FILE, CountResult, Counts, count_step, read_counts
+from slam_ray.activations import COUNTS_FILE, CountResult, Counts, count_step, counting, read_counts
 from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig
 from slam_ray.corpora import questions_step
 from slam_ray.models.loading import load_model
@@ -123,3 +123,20 @@ def test_a_killed_driver_keeps_its_finished_units(
     counts = made(tmp_path, llama, actors=1)
     missing = reference.activated - counts.activated
     np.testing.assert_array_equal(missing[missing.any(axis=(2, 3))], emptied[None])
+
+
+def test_nothing_goes_on_where_a_row_cannot_be_kept(
+    ray_cluster: LocalRay, tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of Ray Data that still works when Ray is shut down would end the process before its error is said."""
+
+    def fail(*row: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(counting, "keep_row", fail)
+    before = {*threading.enumerate()}
+    with pytest.raises(OSError, match="the disk is full") as error:
+        made(tmp_path, llama, actors=1)
+    started = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert error.tb is not None, "its frames are still there, as where Ray is shut down"
+    assert [name for name in started if name != "tqdm_monitor"] == []

@@ -104,7 +104,7 @@ def assert_nothing_left(head: LocalRay) -> None:
     deadline = time.monotonic() + 20
     while (left := [*at_work(), *_placement_groups(head)]) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert left == []
+    assert left == [], f"left: {left}"
 
 
 def _below() -> list[tuple[str, psutil.Process]]:

@@ -127,4 +127,4 @@ def _placement_groups(head: LocalRay) -> list[str]:
         groups = state.placement_group_table()
     finally:
         state.disconnect()
-    return [f"placement group {name}" for name, group in groups.items() if group["state"] != "REMOVED"]
+    return [f"placement group {name} {group}" for name, group in groups.items() if group["state"] != "REMOVED"]

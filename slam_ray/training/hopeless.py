@@ -3,8 +3,10 @@
 from typing import Any
 
 from ray.train import UserCallback
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 
 from slam_ray.config import InputError
+from slam_ray.pipeline.left import job_is_over
 
 
 class Hopeless(UserCallback):
@@ -15,3 +17,15 @@ class Hopeless(UserCallback):
         for error in worker_exceptions.values():
             if isinstance(error, InputError):
                 raise error
+
+
+class EndedJob(WorkerGroupCallback):
+    """Starts no workers for a job that is over: Ray ends the workers before the controller, which would replace them.
+
+    Nobody would ever remove the placement group that it asks for then.
+    """
+
+    def before_worker_group_start(self, worker_group_context: Any) -> None:
+        """Called before the placement group is asked for; raises RuntimeError if it should not be."""
+        if job_is_over():
+            raise RuntimeError("the job is over")

@@ -124,7 +124,7 @@ def _fit(
     from ray.train import CheckpointConfig, ControllerError, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    from slam_ray.training.hopeless import Hopeless
+    from slam_ray.training.hopeless import EndedJob, Hopeless
 
     workers = context.workers("training")
 
@@ -151,7 +151,7 @@ def _fit(
             **scratch.for_arrow(),
             failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
-            callbacks=[Hopeless(), *callbacks],
+            callbacks=[Hopeless(), EndedJob(), *callbacks],
             logging_config=LoggingConfig(log_level="WARNING"),
             worker_runtime_env={"env_vars": environment},
         ),

@@ -37,6 +37,20 @@ print("at work", flush=True)
 sys.stdin.read()
 """
 
+# Leaves an actor that goes on after the job has ended, as one does for a moment that Ray is just killing with its job.
+OVER_BUT_AT_WORK = """
+import ray
+from slam_ray.training.hopeless import EndedJob
+ray.init(logging_level=40)
+
+@ray.remote(num_cpus=0, name="controller", namespace="over", lifetime="detached")
+class Controller:
+    def start_workers(self): EndedJob().before_worker_group_start(None)
+
+controller = Controller.remote()
+ray.get(controller.start_workers.remote())
+"""
+
 
 @pytest.fixture
 def other_job(ray_cluster: LocalRay) -> Any:
@@ -118,6 +132,18 @@ def test_a_placement_group_of_a_killed_actor_gives_its_room_back(ray_cluster: Lo
         assert ray.available_resources().get("CPU", 0) == 0
         ray.kill(controller)
         assert context.workers("counting").count == 2
+
+
+def test_no_workers_are_started_for_a_job_that_is_over(ray_cluster: LocalRay) -> None:
+    import ray
+
+    subprocess.run([sys.executable, "-c", OVER_BUT_AT_WORK], env=os.environ, check=True)
+    controller = ray.get_actor("controller", "over")
+    try:
+        with pytest.raises(RuntimeError, match="the job is over"):
+            ray.get(controller.start_workers.remote())
+    finally:
+        ray.kill(controller)
 
 
 def test_a_node_that_is_lost_while_it_looks_for_the_storage_is_passed_over(

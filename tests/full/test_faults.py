@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.faults import (
     in_train,
     records,
 )
+from tests.meanwhile import meanwhile
 from tests.nodes import ROOT, Job, Nodes, kill_one
 
 pytestmark = pytest.mark.timeout(900)
@@ -272,20 +272,13 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
 @contextlib.contextmanager
 def kept_full(disk: Path) -> Iterator[None]:
     """Until the end of the block whatever is freed on the disk is taken at once, as by others who use it too."""
-    ended = threading.Event()
+    with (disk / "filler").open("wb", buffering=0) as stream:
 
-    def fill() -> None:
-        with (disk / "filler").open("wb", buffering=0) as stream:
-            while not ended.wait(0.01):
-                with contextlib.suppress(OSError):
-                    while True:
-                        stream.write(bytes(65536))
+        def fill() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    stream.write(bytes(65536))
 
-    filling = threading.Thread(target=fill)
-    filling.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        filling.join()
-        (disk / "filler").unlink()
+        with meanwhile(fill, every_s=0.01):
+            yield
+    (disk / "filler").unlink()

@@ -4,6 +4,7 @@ Between steps of different kinds everything held is let go and has to end, and a
 room for its workers, so that no two stages, and no two jobs, ever share a GPU's memory.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -179,6 +180,7 @@ class Context:
                 raise RuntimeError(
                     f"a stage ended, but after {END_TIMEOUT_S:.0f} s still at work are its {', '.join(left)}"
                 )
+            gc.collect()  # an actor lives as long as a handle of it, also one in a cycle of what an error has left
             time.sleep(0.1)
 
 

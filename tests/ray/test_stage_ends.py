@@ -1,5 +1,6 @@
 """Where a stage ends and the next one starts on a cluster that other jobs use as well."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from slam_ray.config import ExecutionConfig
 from slam_ray.pipeline import context as context_module
 from slam_ray.pipeline.context import Context
+from slam_ray.pipeline.left import left_of_this_process
 from slam_ray.pipeline.local_ray import LocalRay
 from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.seen import check_seen
@@ -114,6 +116,33 @@ def test_what_is_left_of_a_stage_is_an_error(ray_cluster: LocalRay, monkeypatch:
             context.settle()
         ray.kill(outer)
         context.settle()
+
+
+def test_an_actor_that_only_garbage_refers_to_ends_with_its_stage(
+    ray_cluster: LocalRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(context_module, "END_TIMEOUT_S", 10.0)
+
+    @ray.remote(num_cpus=1)
+    class Worker:
+        def ready(self) -> None:
+            pass
+
+    with Context(ExecutionConfig()) as context:
+        context.workers("counting")
+        worker = Worker.remote()  # type: ignore[attr-defined]
+        ray.get(worker.ready.remote())
+        cycle = [worker]
+        cycle.append(cycle)
+        gc.disable()
+        try:
+            del worker, cycle
+            assert any("Worker" in name for name in left_of_this_process())
+            context.settle()
+        finally:
+            gc.enable()
 
 
 def test_a_placement_group_of_a_killed_actor_gives_its_room_back(ray_cluster: LocalRay) -> None:

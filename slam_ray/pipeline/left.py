@@ -45,12 +45,3 @@ def remove_orphaned_groups() -> None:
         removed = group.state == PlacementGroupTableData.REMOVED
         if group.creator_job_id == job and group.creator_actor_id and group.creator_actor_dead and not removed:
             remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
-
-
-def job_is_over() -> bool:
-    """Whether the job that this process belongs to has ended, so that Ray is about to end this process as well."""
-    import ray
-    from ray._private.state import state
-
-    own = ray.get_runtime_context().get_job_id()
-    return any(job["JobID"] == own and job["IsDead"] for job in state.job_table())

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import ray
+from ray._private.state import state
 from ray.train import UserCallback
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 
 from slam_ray.config import InputError
-from slam_ray.pipeline.left import job_is_over
 
 
 class Hopeless(UserCallback):
@@ -27,5 +28,6 @@ class EndedJob(WorkerGroupCallback):
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
         """Called before the placement group is asked for; raises RuntimeError if it should not be."""
-        if job_is_over():
+        own = ray.get_runtime_context().get_job_id()
+        if any(job["JobID"] == own and job["IsDead"] for job in state.job_table()):
             raise RuntimeError("the job is over")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -272,7 +273,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
 @contextlib.contextmanager
 def kept_full(disk: Path) -> Iterator[None]:
     """Until the end of the block whatever is freed on the disk is taken at once, as by others who use it too."""
-    with (disk / "filler").open("wb", buffering=0) as stream:
+    with tempfile.TemporaryFile(dir=disk, buffering=0) as stream:
 
         def fill() -> None:
             with contextlib.suppress(OSError):
@@ -281,4 +282,3 @@ def kept_full(disk: Path) -> Iterator[None]:
 
         with meanwhile(fill, every_s=0.01):
             yield
-    (disk / "filler").unlink()

@@ -139,7 +139,7 @@ def test_an_actor_that_only_garbage_refers_to_ends_with_its_stage(
         gc.disable()
         try:
             del worker, cycle
-            assert any("Worker" in name for name in left_of_this_process())
+            assert any(name.endswith(".Worker") for name in left_of_this_process())
             context.settle()
         finally:
             gc.enable()

@@ -19,7 +19,7 @@ from slam_ray.evaluation.engine import MAX_SEQUENCES, Completion, Engine, Reques
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.resources import Workers
 
-# Engines that may be lost in one `generate` before it gives up.
+# For each engine, how many may be lost in one `generate` before it gives up: a node takes all of its engines along.
 MAX_LOSSES = 5
 # A cluster may have to add a node before an engine finds its place.
 PLACE_TIMEOUT_S = 600.0
@@ -78,7 +78,7 @@ class EnginePool:
         self._start(model, dtype)
         assert not any(slot.held for slot in self._slots), "an earlier call was not read to its end"
         waiting = deque(requests)
-        losses = 0
+        losses, most = 0, MAX_LOSSES * len(self._slots)
         while waiting or any(slot.held for slot in self._slots):
             for slot in self._slots:
                 if slot.call is None:
@@ -90,9 +90,10 @@ class EnginePool:
                     completions = self._take(slot)
                 except (RayActorError, OutOfMemoryError, TimeoutError) as error:
                     losses += 1
-                    if losses > MAX_LOSSES:
+                    if losses > most:
                         raise RuntimeError(f"{losses} engines were lost while generating; the last: {error}") from error
-                    self._replace(slot, waiting, f"{_reason(error)} (loss {losses} of at most {MAX_LOSSES})")
+                    print(f"  {_loss(slot)}: {_reason(error)} (loss {losses} of at most {most})", flush=True)
+                    self._replace(slot, waiting)
                     continue
                 if completions:
                     yield completions
@@ -174,12 +175,18 @@ class EnginePool:
             )
         return [slot for slot in late if slot.doing != "place"]
 
-    def _replace(self, slot: _Slot, waiting: deque[Request], reason: str) -> None:
+    def _replace(self, slot: _Slot, waiting: deque[Request]) -> None:
         """Put a new engine in the place of a lost one and ask again what that one held."""
-        print(f"  engine in process {slot.process} lost: {reason}; {len(slot.held)} rows are asked again", flush=True)
         ray.kill(slot.actor)
         waiting.extendleft(reversed(slot.held.values()))
         self._slots[self._slots.index(slot)] = self._new_slot()
+
+
+def _loss(slot: _Slot) -> str:
+    if not slot.process:
+        # Ray may still give it a place on a node whose end it has not noticed yet.
+        return "engine lost before it had started, another is started"
+    return f"engine in process {slot.process} lost, its {len(slot.held)} rows are asked again"
 
 
 def _reason(error: BaseException) -> str:

@@ -102,7 +102,7 @@ def test_killed_processes_are_replaced(
     assert kill_one("Engine.advance", wait_s=30)
     said = job.finish()
     assert "train: its controller was lost (1 of at most 2 times)" in said
-    (asked_again,) = re.findall(r"lost: .*; (\d+) rows are asked again", said)
+    (asked_again,) = re.findall(r"lost, its (\d+) rows are asked again", said)
     after = re.findall(rf"{STEP} (\d+)", said)
     outcome = same(job.storage)
     table.add("counting actor killed with -9", "count", "its unit is counted again by another", outcome)
@@ -123,7 +123,7 @@ def test_removed_nodes_are_replaced(
     job.until(in_generate)
     nodes.replace_one()
     said = job.finish()
-    (asked_again,) = re.findall(r"lost: .*; (\d+) rows are asked again", said)
+    (asked_again,) = re.findall(r"lost, its (\d+) rows are asked again", said)
     outcome = same(job.storage)
     table.add("node removed, another joins", "count", "its unit is counted again on another", outcome)
     after = re.findall(rf"{STEP} (\d+)", said)[-1]

@@ -1,5 +1,6 @@
 """Real vLLM engines in Ray actors against transformers, under kills, and over a resumed attempt."""
 
+import contextlib
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.resources import Workers
 from slam_ray.pipeline.storage import Storage
 from tests.artifacts import artifact_of
+from tests.meanwhile import meanwhile
 from tests.models import tiny_llama
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -106,21 +108,40 @@ def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_
             assert item.finish == ("stop" if ended else "length")
 
 
-def test_rows_of_a_killed_engine_are_asked_again(
-    pool: EnginePool, base: ModelRef, capfd: pytest.CaptureFixture[str]
+def test_rows_of_engines_that_are_killed_together_are_asked_again(
+    pool: EnginePool, base: ModelRef, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool_module, "MAX_LOSSES", 1)
     asked = requests(600, 48)
     found: list[Completion] = []
-    victim = None
+    victims: list[int] = []
     for completions in pool.generate(base, DTYPE, asked):
         found += completions
-        if victim is None:
-            victim = pool.processes[0]
-            os.kill(victim, signal.SIGKILL)
+        if not victims:
+            victims = pool.processes
+            for victim in victims:
+                os.kill(victim, signal.SIGKILL)
     assert Counter(item.key for item in found) == Counter(request.key for request in asked)
-    assert victim is not None
-    assert not psutil.pid_exists(victim)
-    assert f"engine in process {victim} lost" in capfd.readouterr().out
+    assert len(victims) == 2
+    said = capfd.readouterr().out
+    for victim in victims:
+        assert not psutil.pid_exists(victim)
+        assert f"engine in process {victim} lost, its " in said
+
+
+def test_it_gives_up_where_engines_are_lost_again_and_again(
+    base: ModelRef, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "MAX_LOSSES", 1)
+    engine = EnginePool(Workers("engines", 1, cpus=1, gpus=0), folder / "cache")
+
+    def kill() -> None:
+        for process in engine.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    with engine, meanwhile(kill, every_s=0.05), pytest.raises(RuntimeError, match="2 engines were lost while generat"):
+        list(engine.generate(base, DTYPE, requests(1, 1)))
 
 
 def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(

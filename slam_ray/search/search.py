@@ -117,8 +117,11 @@ def _base_stages(setup: "Setup") -> list[Stage]:
 
 
 def _test_stages(setup: "Setup", done: Done, storage: Storage, compared: Sequence[TrialRow]) -> list[Stage]:
-    """Trial 0 and the best on every reported benchmark, and the comparison of the two."""
-    stages = []
+    """Trial 0 and the best on every reported benchmark, and the comparison of the two.
+
+    All are asked before any is scored, so that they share their engines.
+    """
+    asking, judging = [], []
     for name in setup.config.corpora.benchmarks:
         problems = done[f"problems {name}"]
         for row in {row.number: row for row in compared}.values():
@@ -130,12 +133,12 @@ def _test_stages(setup: "Setup", done: Done, storage: Storage, compared: Sequenc
             model = replace(setup.base, trained=storage.find(training))
             asked = _title("generate", row, name)
             prompts = prompts_for(config.prompts, config.corpora.benchmarks[name])
-            stages.append(Stage(asked, partial(_generate, config, prompts, problems, model)))
-            stages.append(Stage(_title("score", row, name), partial(_score, config, problems, asked)))
+            asking.append(Stage(asked, partial(_generate, config, prompts, problems, model)))
+            judging.append(Stage(_title("score", row, name), partial(_score, config, problems, asked)))
         if compared:
             before, after = (_title("score", row, name) for row in compared)
-            stages.append(Stage(f"compare {name}", partial(_compare, before, after)))
-    return stages
+            judging.append(Stage(f"compare {name}", partial(_compare, before, after)))
+    return [*asking, *judging]
 
 
 def _title(what: str, row: TrialRow, benchmark: str) -> str:

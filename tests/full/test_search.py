@@ -198,6 +198,8 @@ def test_the_winner_is_a_configuration_whose_training_is_done(searched: Searched
     assert {lines[title] for title in ("count", "train", "generate tuned demo")} == {"done"}, planned
     test = result["test"]["demo"]
     assert test["low"] <= test["difference"] <= test["high"]
+    asked = re.findall(r"^(generate|score) trial \d demo: made", searched.after, re.MULTILINE)
+    assert asked == sorted(asked) != [], "where there are two, they share the engine that one of them starts"
     ranges = any(row["state"] == "finished" and row["layers"] == [0] for row in result["trials"])
     drawn = {file.name for file in folder(storage).glob("*.png")}
     assert drawn == {"pareto.png", *(["layer_ranges.png"] if ranges else [])}

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,19 +34,21 @@ def server() -> Iterator[S3Server]:
 SUBMIT = ["ray", "job", "submit", "--entrypoint-resources", '{"driver": 1}', "--working-dir", ".", "--"]
 
 
-def start(storage: object, home: Path, workers: int, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """The main job on nodes of its own, all of which have the home folder `home`."""
-    job = ["python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
-    # As in an activated environment.
+def job(storage: object) -> list[str]:
+    return ["python", "jobs/run_slam.py", "demo", "--storage", str(storage), *SETTINGS]
+
+
+def as_a_user(home: Path) -> dict[str, Any]:
+    """How a command is run, in an activated environment and with this home folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.Popen(
-        ["cluster/local_nodes.sh", "--workers", str(workers), "--", *submit, *job],
-        cwd=ROOT,
-        env=os.environ | {"HOME": str(home), "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    environment = os.environ | {"HOME": str(home), "PATH": path}
+    return {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+
+
+def start(storage: object, home: Path, submit: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """The main job on two nodes of its own, all of which have the home folder `home`."""
+    nodes = ["cluster/local_nodes.sh", "--workers", "2", "--"]
+    return subprocess.Popen([*nodes, *submit, *job(storage)], **as_a_user(home))
 
 
 def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
@@ -79,7 +82,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
         known = [name for name in (artifacts / "train").files() if name.endswith("checkpoint_manager_snapshot.json")]
         return any(b"checkpoint_" in (artifacts / "train" / name).read_bytes() for name in known)
 
-    killed = start(storage, tmp_path, workers=2)
+    killed = start(storage, tmp_path)
     wait_until(a_checkpoint_is_known, killed)
     for process in psutil.Process(killed.pid).children(recursive=True):
         if "run_slam.py" in " ".join(process.cmdline()):
@@ -87,7 +90,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
     killed.communicate(timeout=60)
     counted = {name: file.read_bytes() for name, file in made(storage, "count").items()}
 
-    going_on = start(storage, tmp_path, workers=2, submit=SUBMIT)
+    going_on = start(storage, tmp_path, submit=SUBMIT)
     wait_until(lambda: bool((artifacts / "generate").files()), going_on)
     server.leave()
     threading.Timer(60, server.come_back).start()
@@ -105,8 +108,7 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
         ENVIRONMENT["AWS_SECRET_ACCESS_KEY"].encode() in (storage / name).read_bytes() for name in storage.files()
     )
 
-    again = start(storage, tmp_path, workers=1)
-    assert "made in" not in finish(again)
+    assert "made in" not in finish(subprocess.Popen(job(storage), **as_a_user(tmp_path)))
 
     # A folder gives the same.
     for step, file in (("count", "counts.npz"), ("select", "selection.json")):

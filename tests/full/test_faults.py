@@ -125,8 +125,10 @@ def test_removed_nodes_are_replaced(
     job.until(in_generate)
     nodes.replace_one()
     said = job.finish()
-    asked_again = sum(map(int, re.findall(r"lost, its (\d+) rows are asked again", said)))
-    assert asked_again
+    # It may have been starting still; and Ray may have started another on the node that is gone.
+    lost = re.findall(r"engine in process \d+ lost, its (\d+) rows are asked again", said)
+    assert lost
+    asked_again = sum(map(int, lost))
     outcome = same(job.storage)
     table.add("node removed, another joins", "count", "its unit is counted again on another", outcome)
     after = re.findall(rf"{STEP} (\d+)", said)[-1]

@@ -35,8 +35,6 @@ pytestmark = pytest.mark.timeout(900)
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
 STEP = "train: going on after step"
-# Where several of a kind would not be told from one: each takes as long to start as all its work.
-ONE_EACH = ["--execution.counting_actors", "1", "--execution.engines", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +193,7 @@ def test_damaged_artifacts_are_made_again(
     tensors.write_bytes(content)
     first = records(copy, "generate")[0].parent
     next(first.glob("attempts/*/responses.parquet")).unlink()
-    said = Job(nodes.head, copy, *ONE_EACH).finish()
+    said = Job(nodes.head, copy).finish()
     assert "counts.npz was altered; kept aside in" in said
     assert "trained.safetensors was altered; kept aside in" in said
     assert "responses.parquet is gone; kept aside in" in said
@@ -242,8 +240,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
     assert shell.stdin is not None
     assert shell.stdout is not None
     there = Path(f"/proc/{shell.pid}/root{disk}")  # the disk as it is seen from here
-    command = [sys.executable, str(ROOT / "jobs" / "run_slam.py"), "demo", f"--storage={disk}/storage"]
-    job = " ".join([*command, *SETTINGS, *ONE_EACH])
+    job = " ".join([sys.executable, str(ROOT / "jobs" / "run_slam.py"), "demo", f"--storage={disk}/storage", *SETTINGS])
     log = tmp_path / "log"
 
     def start() -> None:

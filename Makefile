@@ -1,6 +1,7 @@
 # make demo        SLAM on the embedded default: sets up, starts a local Ray, submits the job, prints the report's path
 # make test        sets up, then the tests (unit, and one of everything through Ray)
 # make test-full   the long tests
+# make faults      what only a change to resuming, storage or stages can break; the table goes into docs/faults.md
 # make soak        half an hour of jobs that are killed at random; the result goes into docs/faults.md
 # make lint        ruff, mypy, import-linter
 # make venv        only sets up, in .venv; again when pyproject.toml or constraints.txt changes
@@ -23,7 +24,7 @@ CONSTRAINTS := constraints.txt
 TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
 endif
 
-.PHONY: demo test test-full soak lint venv
+.PHONY: demo test test-full faults soak lint venv
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -34,6 +35,9 @@ test: $(STAMP)
 
 test-full: $(STAMP)
 	$(BIN)/pytest tests/full
+
+faults: $(STAMP)
+	$(BIN)/pytest tests/full/test_killed_processes.py tests/faults --fault-table docs/faults.md
 
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak --write docs/faults.md

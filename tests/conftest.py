@@ -1,13 +1,18 @@
-"""What all tests share: one thread per process, and one local Ray head for the session."""
+"""What all tests share: one thread per process, a local Ray head, nodes that come and go, and an undisturbed run."""
 
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from slam_ray.pipeline.local_ray import LocalRay, local_ray
+
+if TYPE_CHECKING:
+    from tests.faults.runs import FaultTable
+    from tests.nodes import Nodes
 
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -21,8 +26,8 @@ os.environ.update(SINGLE_THREADED)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What the test of faults saw goes into the docs."""
-    parser.addoption("--fault-table", metavar="FILE", help="write the table of faults into FILE (tests/full)")
+    """What the tests of faults saw goes into the docs."""
+    parser.addoption("--fault-table", metavar="FILE", help="write the table of faults into FILE (make faults)")
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +42,35 @@ def ray_cluster() -> Iterator[LocalRay]:
             ray.init(logging_level=logging.WARNING)
             yield head
             ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def nodes() -> "Iterator[Nodes]":
+    """A head without CPUs and two nodes of one CPU each, on which every stage takes all there is."""
+    from tests.nodes import Nodes
+
+    with local_ray(cpus=0) as head, Nodes(head) as nodes:
+        nodes.add()
+        nodes.add()
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def undisturbed(nodes: "Nodes", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The storage of a main job of `tests.faults.runs.SETTINGS` that nothing happened to."""
+    from tests.nodes import Job
+
+    storage = tmp_path_factory.mktemp("undisturbed") / "storage"
+    Job(nodes.head, storage).finish()
+    return storage
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> "Iterator[FaultTable]":
+    """The faults that this session met, written into the page that `--fault-table` names."""
+    from tests.faults.runs import FaultTable
+
+    table = FaultTable()
+    yield table
+    if file := request.config.getoption("--fault-table"):
+        table.write(Path(file))

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from slam_ray.pipeline.local_ray import LocalRay, local_node
-from tests.faults import SETTINGS, artifacts
+from tests.faults.runs import SETTINGS, artifacts
 
 ROOT = Path(__file__).parents[1]
 # Besides what Ray keeps for all jobs of a cluster: idle workers, agents, detached actors of Data and Train.

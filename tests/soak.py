@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slam_ray.pipeline.local_ray import local_ray
-from tests.faults import artifacts, assert_same, processor, put_between
+from tests.faults.runs import artifacts, assert_same, processor, put_between
 from tests.nodes import Job, Nodes, assert_nothing_left, kill_one
 
 # Title of a stage -> what works there, by class; the driver and the nodes do in all.

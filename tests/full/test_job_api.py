@@ -17,7 +17,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from slam_ray.pipeline.local_nodes import local_nodes
 from slam_ray.pipeline.local_ray import LocalRay
-from tests.faults import SETTINGS, artifact, artifacts, in_train
+from tests.faults.runs import SETTINGS, artifact, artifacts, in_train
 from tests.nodes import ROOT, assert_nothing_left, at_work
 from tests.search import SETTINGS as SEARCH_SETTINGS
 

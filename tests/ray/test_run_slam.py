@@ -10,7 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from slam_ray.pipeline.local_ray import LocalRay
-from tests.faults import SETTINGS, artifact
+from tests.faults.runs import SETTINGS, artifact
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hf_canary0123456789"

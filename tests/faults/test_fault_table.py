@@ -1,6 +1,6 @@
 """What a run on several nodes survives, one fault after the other, and that it comes to what an undisturbed one does.
 
-With `--fault-table FILE` the outcomes are written as a table into the file, between its two marks.
+Killed processes are in tests/full/test_killed_processes.py, which the gate runs as well.
 """
 
 import contextlib
@@ -10,57 +10,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults import (
+from tests.faults.runs import (
     SETTINGS,
     FaultTable,
-    Same,
     artifact,
     artifacts,
     assert_same,
-    averages,
     in_count,
     in_generate,
     in_train,
     records,
 )
 from tests.meanwhile import meanwhile
-from tests.nodes import ROOT, Job, Nodes, kill_one
+from tests.nodes import ROOT, Job, Nodes
 
 pytestmark = pytest.mark.timeout(900)
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
 STEP = "train: going on after step"
-
-
-@pytest.fixture(scope="module")
-def together(nodes: Nodes, undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A storage that two drivers were started on at once, and what each said."""
-    storage = tmp_path_factory.mktemp("together") / "storage"
-    jobs = [Job(nodes.head, storage) for _ in range(2)]
-    return storage, [job.finish() for job in jobs]
-
-
-@pytest.fixture(scope="module")
-def same(undisturbed: Path, together: tuple[Path, list[str]]) -> Callable[[Path], Same]:
-    """Compares a storage with the undisturbed one; accuracy may differ as between that and the other without a fault.
-
-    One answer of an average's 240 is granted also where those two do not differ.
-    """
-    apart = max(abs(one - other) for one, other in zip(averages(undisturbed), averages(together[0]), strict=True))
-    return lambda storage: assert_same(storage, undisturbed, accuracy=max(apart, 100 / 240))
-
-
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[FaultTable]:
-    table = FaultTable()
-    yield table
-    if file := request.config.getoption("--fault-table"):
-        table.write(Path(file))
 
 
 @pytest.fixture
@@ -77,43 +49,20 @@ def without(storage: Path, *steps: str) -> None:
 
 
 def test_two_drivers_at_once_make_each_step_once(
-    together: tuple[Path, list[str]], same: Callable[[Path], Same], table: FaultTable
+    nodes: Nodes, undisturbed: Path, tmp_path: Path, table: FaultTable
 ) -> None:
-    storage, said = together
+    storage = tmp_path / "storage"
+    jobs = [Job(nodes.head, storage) for _ in range(2)]
+    said = [job.finish() for job in jobs]
     assert len(list(artifacts(storage).glob("*/*/attempts/*"))) == len(list(artifacts(storage).glob("*/*/record.json")))
     assert all("report: " in each for each in said)
     waited = sum(each.count("another run is at work on it") for each in said)
     assert waited
-    table.add("two drivers at once on a storage", "all", f"each step made once, {waited} waited for", same(storage))
+    outcome = assert_same(storage, undisturbed)
+    table.add("two drivers at once on a storage", "all", f"each step made once, {waited} waited for", outcome)
 
 
-def test_killed_processes_are_replaced(
-    nodes: Nodes, tmp_path: Path, same: Callable[[Path], Same], table: FaultTable
-) -> None:
-    job = Job(nodes.head, tmp_path / "storage")
-    job.until(in_count)
-    assert kill_one("CountingActor", wait_s=30)
-    job.until(in_train)
-    assert kill_one("RayTrainWorker", wait_s=30)
-    job.has_said(STEP)
-    assert kill_one("TrainController", wait_s=30)
-    job.has_said(STEP, 2)
-    job.until(in_generate)
-    assert kill_one("Engine.advance", wait_s=30)
-    said = job.finish()
-    assert "train: its controller was lost (1 of at most 2 times)" in said
-    (asked_again,) = re.findall(r"lost, its (\d+) rows are asked again", said)
-    after = re.findall(rf"{STEP} (\d+)", said)
-    outcome = same(job.storage)
-    table.add("counting actor killed with -9", "count", "its unit is counted again by another", outcome)
-    table.add("training worker killed with -9", "train", f"all start again after step {after[0]}", outcome)
-    table.add("Train controller killed with -9", "train", f"a new one goes on after step {after[1]}", outcome)
-    table.add("vLLM engine killed with -9", "generate", f"its {asked_again} rows are asked again", outcome)
-
-
-def test_removed_nodes_are_replaced(
-    nodes: Nodes, tmp_path: Path, same: Callable[[Path], Same], table: FaultTable
-) -> None:
+def test_removed_nodes_are_replaced(nodes: Nodes, tmp_path: Path, undisturbed: Path, table: FaultTable) -> None:
     job = Job(nodes.head, tmp_path / "storage")
     job.until(in_count)
     nodes.replace_one()
@@ -127,7 +76,7 @@ def test_removed_nodes_are_replaced(
     lost = re.findall(r"engine in process \d+ lost, its (\d+) rows are asked again", said)
     assert lost
     asked_again = sum(map(int, lost))
-    outcome = same(job.storage)
+    outcome = assert_same(job.storage, undisturbed)
     table.add("node removed, another joins", "count", "its unit is counted again on another", outcome)
     after = re.findall(rf"{STEP} (\d+)", said)[-1]
     table.add("node removed, another joins", "train", f"all start again after step {after}", outcome)
@@ -135,7 +84,7 @@ def test_removed_nodes_are_replaced(
 
 
 def test_a_killed_driver_goes_on_with_another_number_of_workers(
-    nodes: Nodes, tmp_path: Path, same: Callable[[Path], Same], table: FaultTable
+    nodes: Nodes, tmp_path: Path, undisturbed: Path, table: FaultTable
 ) -> None:
     storage, stood = tmp_path / "storage", dict[Path, bytes]()
     for point, more in (
@@ -155,7 +104,7 @@ def test_a_killed_driver_goes_on_with_another_number_of_workers(
     after = re.findall(rf"{STEP} (\d+)", last)[-1]
     kept = sum(file.read_text().count("\n") for file in artifacts(storage).glob("generate/*/scratch/*.jsonl"))
     Job(nodes.head, storage, "--execution.engines", "1").finish()
-    outcome = same(storage)
+    outcome = assert_same(storage, undisturbed)
     table.add("driver killed with -9, goes on with 1 actor", "count", "counted units are kept", outcome)
     table.add("driver killed with -9, goes on with 1 worker", "train", f"goes on after step {after}", outcome)
     table.add(
@@ -167,7 +116,7 @@ def test_a_killed_driver_goes_on_with_another_number_of_workers(
 
 
 def test_a_driver_killed_in_its_own_steps_goes_on(
-    nodes: Nodes, copy: Path, same: Callable[[Path], Same], table: FaultTable
+    nodes: Nodes, copy: Path, undisturbed: Path, table: FaultTable
 ) -> None:
     steps = [each.name for each in sorted(artifacts(copy).iterdir())]
     own = [step for step in steps if step not in ("count", "train", "generate")]
@@ -179,12 +128,10 @@ def test_a_driver_killed_in_its_own_steps_goes_on(
         job.kill()
     said = Job(nodes.head, copy).finish()
     assert "count: done before" in said
-    table.add("driver killed with -9", ", ".join(own), "what stands is kept", same(copy))
+    table.add("driver killed with -9", ", ".join(own), "what stands is kept", assert_same(copy, undisturbed))
 
 
-def test_damaged_artifacts_are_made_again(
-    nodes: Nodes, copy: Path, same: Callable[[Path], Same], table: FaultTable
-) -> None:
+def test_damaged_artifacts_are_made_again(nodes: Nodes, copy: Path, undisturbed: Path, table: FaultTable) -> None:
     counts = artifact(copy, "count") / "counts.npz"
     counts.write_bytes(counts.read_bytes()[:1000])
     tensors = artifact(copy, "train") / "trained.safetensors"
@@ -200,7 +147,7 @@ def test_damaged_artifacts_are_made_again(
     aside = [folder.parent.name for folder in artifacts(copy).glob("*/*.damaged-*")]
     assert sorted(aside) == ["count", "generate", "train"]
     assert "select: done before" in said
-    outcome = same(copy)
+    outcome = assert_same(copy, undisturbed)
     for fault, step in (
         ("file truncated", "count"),
         ("one bit of a file altered", "train"),
@@ -226,7 +173,7 @@ def test_a_loss_that_is_no_number_stops(nodes: Nodes, copy: Path, table: FaultTa
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
-    tmp_path: Path, same: Callable[[Path], Same], table: FaultTable
+    tmp_path: Path, undisturbed: Path, table: FaultTable
 ) -> None:
     if subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no mount namespace in which a small disk could be mounted")
@@ -265,7 +212,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
         start()
         assert code() == 0, log.read_text()
         assert "count: done before" in log.read_text()
-        outcome = same(there / "storage")
+        outcome = assert_same(there / "storage", undisturbed)
         for step in ("count", "train", "generate"):
             table.add("disk full", step, "stops with exit code 2; goes on once there is room", outcome)
     finally:

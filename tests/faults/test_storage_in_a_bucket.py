@@ -17,7 +17,7 @@ import pytest
 
 from slam_ray.pipeline.location import Keys
 from slam_ray.pipeline.storage import read_record
-from tests.faults import SETTINGS, artifact, assert_same
+from tests.faults.runs import SETTINGS, artifact, assert_same
 from tests.s3 import ENVIRONMENT, S3Server, keys, s3_server
 
 ROOT = Path(__file__).parents[2]

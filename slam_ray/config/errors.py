@@ -11,7 +11,7 @@ from typing import Any
 
 # Exit codes of a job; the last one of its --dry-run alone.
 ALL_DONE, BAD_INPUT, TO_DO = 0, 2, 3
-LONGEST = 1500  # characters of a message; what it quotes may be a whole file
+LONGEST = 1900  # characters of a message, for a table of what to try instead; what it quotes may be a whole file
 
 
 class InputError(ValueError):

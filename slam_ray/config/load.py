@@ -3,6 +3,7 @@
 A path in a YAML file counts from the folder of that file, a path on the command line from the current folder.
 """
 
+import codecs
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from slam_ray.config.errors import InputError, nearest
-from slam_ray.config.schema import RunConfig, SourceConfig
+from slam_ray.config.schema import LanguageConfig, RunConfig, SourceConfig
 
 PRESETS = Path(__file__).parent.parent / "presets"
 STORAGE_VARIABLE = "SLAM_RAY_STORAGE"
@@ -25,6 +26,8 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_VALUES, DEEPEST, LARGEST = 10_000, 20, 2**63
 # A place given on the command line takes that of the file away.
 _DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
+# Sections without a key of their own, by the tag of their form in schema.py.
+_LISTED: dict[str, type[BaseModel]] = {"(section)": SourceConfig, "(language)": LanguageConfig}
 _PATH_KEY = re.compile(r"model\.path|(search\.problems|corpora\.(questions|pairs|english|benchmarks\.[^.]+))(\.path)?")
 
 
@@ -136,9 +139,22 @@ def _find(source: str) -> Path:
     return PRESETS / f"{source}.yaml"
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML of which a key that stands twice in one section is a mistake: PyYAML forgets the first."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        seen = set()
+        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _parsed(text: str, where: str) -> Any:
     try:
-        return _bounded(yaml.safe_load(text), where)
+        return _bounded(yaml.load(text, _EachKeyOnce), where)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
     except (ValueError, LookupError, AttributeError) as error:  # of PyYAML, for a value that is not of its type
@@ -177,7 +193,8 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         values = _parsed(file.read_text(encoding="utf-8"), str(file))
     except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not UTF-8: {error}") from None
+        utf_16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise InputError(f"{file} is {'UTF-16' if utf_16 else 'not UTF-8'}; save it as UTF-8 ({error})") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -214,10 +231,13 @@ def _explain(error: ValidationError, source: str) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("(", "[")))
+        listed = next((model for form, model in _LISTED.items() if form in problem["loc"]), None)
         if problem["type"] == "extra_forbidden":
-            inside = [f"{key.rpartition('.')[0]}.{name}" for name in SourceConfig.model_fields]
-            known = inside if "(section)" in problem["loc"] else [name for name, _ in known_keys()]
+            inside = [f"{key.rpartition('.')[0]}.{name}" for name in listed.model_fields] if listed else []
+            known = inside or [name for name, _ in known_keys()]
             lines.append(f"unknown key {key!r}: {nearest(key, known)}")
+        elif problem["type"] == "missing" and listed:
+            lines.append(f"{key} is missing: give it there")
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing: set it in the file or with --{key}")
         else:

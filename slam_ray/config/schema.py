@@ -106,6 +106,28 @@ _List = Annotated[tuple[Source, ...], Field(min_length=1), Tag("(list)")]
 Sources = Annotated[_File | _Section | _List, Discriminator(_form)]
 
 
+class LanguageConfig(Section):
+    """A language that the project does not know."""
+
+    code: str = Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, of two or three letters.")
+    name: str = Field(
+        pattern=r"^\w[^\n\[\]{}]*$", max_length=60, description="In English, as the translation prompt says it."
+    )
+    script: str | None = Field(
+        None, description="ISO 15924 code; without it, cleaning does not ask in which script a text is."
+    )
+    spaced: bool = Field(True, description="Whether spaces stand between its words.")
+
+
+def _language_form(value: Any) -> str:
+    return "(language)" if isinstance(value, dict | LanguageConfig) else "(code)"
+
+
+_Code = Annotated[str, Tag("(code)")]
+_Language = Annotated[LanguageConfig, Tag("(language)")]
+Language = Annotated[_Code | _Language, Discriminator(_language_form)]
+
+
 class CleaningConfig(Section):
     """Which translation pairs are left out (section 4.1); the paper does not say how, so the rules are ours."""
 
@@ -142,7 +164,12 @@ class CorporaConfig(Section):
         None,
         description="English text that is not trained on, as questions: the loss on it before and after is reported.",
     )
-    languages: tuple[str, ...] | None = Field(None, description="ISO codes; by default those of `questions`.")
+    languages: tuple[Language, ...] | None = Field(
+        None,
+        min_length=1,
+        description="ISO codes, or {code: yo, name: Yoruba} for a language that is not known; by default those of"
+        " `questions`.",
+    )
     cleaning: CleaningConfig = CleaningConfig()
     balance: bool = Field(
         False, description="Cut every language down to the number of pairs of the smallest; the paper does not."
@@ -154,6 +181,29 @@ class CorporaConfig(Section):
     allow_test_questions: bool = Field(
         False, description="Count and train also on questions that are problems of a benchmark."
     )
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _norwegian(cls, languages: Any) -> Any:
+        if isinstance(languages, list | tuple) and any(
+            (each.get("code") if isinstance(each, dict) else each) is False for each in languages
+        ):
+            raise ValueError('YAML reads no as false; write "no" for Norwegian')
+        return languages
+
+    @model_validator(mode="after")
+    def _each_language_once(self) -> Self:
+        codes = self.codes or ()
+        if twice := [code for place, code in enumerate(codes) if code in codes[:place]]:
+            raise ValueError(f"languages: {twice[0]} is there twice")
+        return self
+
+    @property
+    def codes(self) -> tuple[str, ...] | None:
+        """Those of `languages`."""
+        if self.languages is None:
+            return None
+        return tuple(each if isinstance(each, str) else each.code for each in self.languages)
 
 
 class PromptsConfig(Section):
@@ -278,7 +328,7 @@ class EvaluationConfig(Section):
 
     max_new_tokens: int = Field(512, ge=1)
     label: Literal["last", "first"] = Field(
-        "last", description="Which label within brackets is the answer to a choice; the other is reported beside it."
+        "last", description="Which label is the answer to a choice where there are several; the other is beside it."
     )
 
 
@@ -356,6 +406,12 @@ class ExecutionConfig(Section):
         0, ge=0, description="Seconds to wait for nodes that the cluster adds as they are needed; 0: it adds none."
     )
     checkpoint_steps: int = Field(100, ge=1, description="Optimizer steps between training checkpoints.")
+    max_context: int | None = Field(
+        None,
+        ge=1,
+        description="Most tokens of a prompt and its answer together, for which an engine keeps memory; by default what"
+        " the model takes. A problem that may need more is refused, never cut.",
+    )
     model_cache: str = Field(
         "~/.cache/slam_ray/models",
         pattern=r"^[^\x00]+$",

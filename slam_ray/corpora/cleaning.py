@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from slam_ray.config import CleaningConfig
 from slam_ray.corpora.formats.layout import normalised
-from slam_ray.corpora.languages import LANGUAGES, script_share
+from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.corpora.numbers import lost_numbers
 from slam_ray.corpora.records import Pair
 from slam_ray.pipeline.table import aligned
@@ -46,13 +46,15 @@ class Loss(BaseModel):
     examples: list[Example]
 
 
-def clean(pairs: Sequence[Pair], cleaning: CleaningConfig) -> tuple[list[Pair], list[Dropped]]:
+def clean(
+    pairs: Sequence[Pair], cleaning: CleaningConfig, languages: Languages = KNOWN
+) -> tuple[list[Pair], list[Dropped]]:
     """Split pairs into those kept and those left out, both in their order."""
-    ratios = _median_ratios(pairs)
+    asked = {code: _Asked(cleaning, languages, ratio) for code, ratio in _median_ratios(pairs).items()}
     rules = [(name, breaks) for name, breaks in RULES.items() if getattr(cleaning, name)]
     kept, dropped = [], []
     for pair in pairs:
-        broken = next((name for name, breaks in rules if breaks(pair, cleaning, ratios[pair.language])), None)
+        broken = next((name for name, breaks in rules if breaks(pair, asked[pair.language])), None)
         if broken is None:
             kept.append(pair)
         else:
@@ -65,10 +67,11 @@ def losses(dropped: Sequence[Dropped]) -> list[Loss]:
     found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for drop in dropped:
         found[drop.rule, drop.pair.language].append(drop.pair)
+    codes = dict.fromkeys((*KNOWN, *sorted(language for _, language in found)))
     return [
         Loss(rule=rule, language=language, pairs=len(pairs), examples=[_example(pair) for pair in pairs[:SHOWN]])
         for rule in RULES
-        for language, pairs in ((code, found[rule, code]) for code in LANGUAGES if (rule, code) in found)
+        for language, pairs in ((code, found[rule, code]) for code in codes if (rule, code) in found)
     ]
 
 
@@ -94,22 +97,32 @@ def table(records: Mapping[str, int], found: Sequence[Loss]) -> str:
     return "\n".join(lines)
 
 
-def _untranslated(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
+@dataclass(frozen=True)
+class _Asked:
+    """What the rules ask of the pairs of a language; `ratio` is the median length of a source over its English."""
+
+    cleaning: CleaningConfig
+    languages: Languages
+    ratio: float
+
+
+def _untranslated(pair: Pair, asked: _Asked) -> bool:
     return normalised(pair.source) == normalised(pair.english)
 
 
-def _wrong_script(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
-    return script_share(pair.language, pair.source) < cleaning.least_script_share
+def _wrong_script(pair: Pair, asked: _Asked) -> bool:
+    return asked.languages.script_share(pair.language, pair.source) < asked.cleaning.least_script_share
 
 
-def _length_ratio(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
-    factor = len(pair.source) / len(pair.english) / ratio
-    return not 1 / cleaning.most_length_factor <= factor <= cleaning.most_length_factor
+def _length_ratio(pair: Pair, asked: _Asked) -> bool:
+    factor = len(pair.source) / len(pair.english) / asked.ratio
+    most = asked.cleaning.most_length_factor
+    return not 1 / most <= factor <= most
 
 
-def _loops(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
-    length, most = cleaning.loop_words, cleaning.most_repeats
-    if LANGUAGES[pair.language].spaced:
+def _loops(pair: Pair, asked: _Asked) -> bool:
+    length, most = asked.cleaning.loop_words, asked.cleaning.most_repeats
+    if asked.languages[pair.language].spaced:
         repeats = _repeats(tuple(pair.source.split()), length, most)
     else:
         repeats = _repeats(pair.source, length * CHARACTERS_OF_A_WORD, most)
@@ -126,12 +139,12 @@ def _repeats(words: tuple[str, ...] | str, length: int, most: int) -> int:
     return max(Counter(runs).values())
 
 
-def _lost_numbers(pair: Pair, cleaning: CleaningConfig, ratio: float) -> bool:
-    return lost_numbers(pair.source, pair.english) > cleaning.most_lost_numbers
+def _lost_numbers(pair: Pair, asked: _Asked) -> bool:
+    return lost_numbers(pair.source, pair.english) > asked.cleaning.most_lost_numbers
 
 
 # By the name of their switch in `CleaningConfig`, in the order in which they are asked.
-RULES: dict[str, Callable[[Pair, CleaningConfig, float], bool]] = {
+RULES: dict[str, Callable[[Pair, _Asked], bool]] = {
     "untranslated": _untranslated,
     "wrong_script": _wrong_script,
     "length_ratio": _length_ratio,

@@ -3,32 +3,46 @@
 So a branch stays at what it was then, and a run whose corpora are fetched asks nothing of the Hub.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from slam_ray.config import InputError, Section, SourceConfig, Sources
+from slam_ray.config import InputError, LanguageConfig, Section, SourceConfig, Sources
 from slam_ray.corpora.formats import FORMATS, format_of
+from slam_ray.corpora.formats.files import Found, Subsets
+from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.pipeline.step import Attempt, Step
 
 T = TypeVar("T")
 
 
 class HubCorpus(Section):
-    """What of a dataset on the Hub is fetched: one named subset, or those that the format knows."""
+    """What of a dataset on the Hub is fetched: one named subset, or those of the languages that are known.
+
+    Attributes:
+        languages: those that the configuration adds, where a subset is a language.
+    """
 
     hub: str
     revision: str | None
     format: str
     subset: str | None
     split: str
+    languages: tuple[LanguageConfig, ...] = Field((), exclude_if=operator.not_)
 
 
 class Fetched(BaseModel):
-    """Rows of each part, by the name that the format knows it by."""
+    """What was fetched.
+
+    Attributes:
+        rows: of each part, by the name that the format knows it by.
+        left_out: subsets whose languages are not known.
+    """
 
     rows: dict[str, int]
+    left_out: list[str] = []
 
 
 def part_file(name: str) -> str:
@@ -59,7 +73,7 @@ def source_title(source: SourceConfig) -> str:
     return f"fetch {source.hub} ({' '.join(filter(None, details))})"
 
 
-def fetch_corpus_step(key: str, source: SourceConfig) -> Step[Fetched]:
+def fetch_corpus_step(key: str, source: SourceConfig, languages: Languages = KNOWN) -> Step[Fetched]:
     """Fetch a source on the Hub.
 
     Raises:
@@ -70,38 +84,52 @@ def fetch_corpus_step(key: str, source: SourceConfig) -> Step[Fetched]:
     format_ = FORMATS[source.format]
     if not format_.own and not format_.subsets:
         raise InputError(f"{key}: format {source.format} is not on the Hub; give the path of its files")
+    by_language = isinstance(format_.subsets, Subsets)
     wanted = HubCorpus(
         hub=source.hub,
         revision=source.revision,
         format=source.format,
         subset=source.subset,
         split=source.split or format_.split,
+        languages=languages.added if by_language else (),
     )
 
     def run(attempt: Attempt) -> Fetched:
+        subsets = _subsets(key, wanted, languages)
         rows = {}
-        for name, subset in _subsets(key, wanted).items():
+        for name, subset in subsets.parts.items():
             rows[name] = _save(key, wanted, subset, str(attempt.directory / part_file(name)))
-        return Fetched(rows=rows)
+        return Fetched(rows=rows, left_out=list(subsets.unknown))
 
     return Step("fetch-corpus", 1, wanted, {}, Fetched, run)
 
 
-def _subsets(key: str, wanted: HubCorpus) -> dict[str, str | None]:
+def _subsets(key: str, wanted: HubCorpus, languages: Languages) -> Found[Any]:
     from datasets import get_dataset_config_names
 
     format_ = FORMATS[wanted.format]
     if format_.own:
-        return {"": wanted.subset}
-    if not any(format_.subsets.values()):
-        return dict(format_.subsets)
+        return Found({"": wanted.subset})
+    if not isinstance(format_.subsets, Subsets) and not any(format_.subsets.values()):
+        return Found(format_.subsets)
     there = _from_hub(key, wanted.hub, lambda: list(get_dataset_config_names(wanted.hub, revision=wanted.revision)))
-    subsets = {name: subset for name, subset in format_.subsets.items() if subset in there}
-    if not subsets:
+    found: Found[Any]
+    if isinstance(format_.subsets, Subsets):
+        found = _among(there, format_.subsets, languages, key)
+    else:
+        found = Found({name: subset for name, subset in format_.subsets.items() if subset in there})
+    if not found.parts:
         raise InputError(
             f"{key}: {wanted.hub} has no subset that format {wanted.format} knows; it has {' '.join(there)}"
         )
-    return subsets
+    return found
+
+
+def _among(names: Sequence[str], subsets: Subsets, languages: Languages, key: str) -> Found[str]:
+    try:
+        return subsets.among(names, languages)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
 
 
 def _save(key: str, wanted: HubCorpus, subset: str | None, file: str) -> int:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from slam_ray.config import InputError
-from slam_ray.corpora.tables import UNTYPED, Row
+from slam_ray.corpora.tables import Row, is_array
 from slam_ray.pipeline.content import sha256
 
 
@@ -17,17 +17,12 @@ class Part:
     Attributes:
         file: where it lies.
         parse: its rows.
-        label: where the rows are from, for messages; a row's number follows it.
+        label: where the rows are from, for messages.
     """
 
     file: Path
     parse: Callable[[Path], Iterator[Row]]
     label: str
-
-    @property
-    def typed(self) -> bool:
-        """Whether a number and its text are told apart here, as JSON does."""
-        return self.file.suffix not in UNTYPED
 
     @cached_property
     def fingerprint(self) -> str:
@@ -45,3 +40,12 @@ class Part:
     def rows(self) -> Iterator[Row]:
         """Each row with its number, counted from 1."""
         return self.parse(self.file)
+
+    def where(self, number: int) -> str:
+        """Where the row of this number is, for messages."""
+        return f"{self.label}:{number}" if self.unit == "line" else f"{self.label}, {self.unit} {number}"
+
+    @cached_property
+    def unit(self) -> str:
+        """What a row is in its file."""
+        return "element" if is_array(self.file, self.parse) else "line"

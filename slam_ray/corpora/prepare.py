@@ -4,16 +4,19 @@ They are made in the driver before Ray starts, so that a bad line or a language 
 the Hub are read from what was fetched of them (`fetched`, by the title of its stage).
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import Field
+
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
 from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
 from slam_ray.corpora.cleaning import Loss, clean, losses, table
 from slam_ray.corpora.formats.own import Record
-from slam_ray.corpora.languages import language_name
+from slam_ray.corpora.languages import Languages, Writing
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read
 from slam_ray.corpora.splits import balanced, held_out
@@ -50,10 +53,15 @@ class ChosenTraining(Chosen):
 
 
 class ChosenPairs(ChosenTraining):
-    """What is taken for training."""
+    """What is taken for training.
+
+    Attributes:
+        writings: how the languages are written that the configuration adds.
+    """
 
     cleaning: CleaningConfig
     balance: bool
+    writings: dict[str, Writing] = Field(default_factory=dict, exclude_if=operator.not_)
 
 
 def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
@@ -63,11 +71,11 @@ def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepare
         InputError: (here or in its run) a source or a language in it cannot be used; English is missing; questions
             are problems of a benchmark.
     """
-    corpora = config.corpora
-    sources = opened(corpora.questions, "corpora.questions", fetched)
+    corpora, known = config.corpora, Languages.of(config.corpora)
+    sources = opened(corpora.questions, "corpora.questions", fetched, known)
     chosen = ChosenTraining(
         readings=_readings(sources),
-        languages=corpora.languages,
+        languages=corpora.codes,
         limit=config.limit,
         held_out=corpora.held_out,
         seed=corpora.seed if corpora.held_out else 0,  # else balancing with another seed would count anew
@@ -75,7 +83,7 @@ def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepare
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Question)
-        languages = _languages(corpus, chosen.languages, _where(sources))
+        languages = _languages(corpus, chosen.languages, sources)
         parallel = _parallel(corpus.records, languages, _where(sources))
         away = held_out((question.id for question in parallel), chosen.held_out, chosen.seed)
         rest = _not_held_out(parallel, away, languages, _where(sources))
@@ -83,7 +91,7 @@ def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepare
         write(attempt.directory / CORPUS_FILE, Question, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("questions", 1, chosen, sources, run)
+    return _step("questions", 2, chosen, sources, run)
 
 
 def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifacts = NONE) -> Step[Prepared]:
@@ -94,8 +102,8 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifa
     Raises:
         InputError: as for questions, or cleaning leaves nothing of a language.
     """
-    corpora = config.corpora
-    sources = opened(corpora.pairs, "corpora.pairs", fetched)
+    corpora, known = config.corpora, Languages.of(config.corpora)
+    sources = opened(corpora.pairs, "corpora.pairs", fetched, known)
     chosen = ChosenPairs(
         readings=_readings(sources),
         languages=tuple(code for code in questions.result.languages if code != ENGLISH),
@@ -104,13 +112,14 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifa
         seed=corpora.seed,
         cleaning=corpora.cleaning,
         balance=corpora.balance,
+        writings=known.added_writings,
     )
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Pair)
-        languages = _languages(corpus, chosen.languages, _where(sources))
+        languages = _languages(corpus, chosen.languages, sources)
         wanted = [pair for pair in corpus.records if pair.language in languages]
-        clean_pairs, dropped = clean(wanted, chosen.cleaning)
+        clean_pairs, dropped = clean(wanted, chosen.cleaning, known)
         found = losses(dropped)
         _report(clean_pairs, found, languages, _where(sources))
         away = held_out((pair.id for pair in clean_pairs), chosen.held_out, chosen.seed)
@@ -128,28 +137,29 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifa
         )
         return _prepared(corpus, kept, languages, found)
 
-    return _step("pairs", 1, chosen, sources, run)
+    return _step("pairs", 2, chosen, sources, run)
 
 
 def english_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
     """English text on which a loss is measured, as questions in English; their other languages are left out."""
-    sources = opened(config.corpora.english, "corpora.english", fetched)
+    sources = opened(config.corpora.english, "corpora.english", fetched, Languages.of(config.corpora))
     chosen = Chosen(readings=_readings(sources), languages=(ENGLISH,), limit=config.limit)
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Question)
-        languages = _languages(corpus, chosen.languages, _where(sources))
+        languages = _languages(corpus, chosen.languages, sources)
         kept = _first(corpus.records, languages, chosen.limit)
         write(attempt.directory / CORPUS_FILE, Question, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("english", 1, chosen, sources, run)
+    return _step("english", 2, chosen, sources, run)
 
 
 def problems_step(config: RunConfig, benchmark: str, fetched: Artifacts = NONE) -> Step[Prepared]:
     """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
-    sources = opened(config.corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched)
-    chosen = Chosen(readings=_readings(sources), languages=config.corpora.languages, limit=config.limit)
+    corpora, known = config.corpora, Languages.of(config.corpora)
+    sources = opened(corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched, known)
+    chosen = Chosen(readings=_readings(sources), languages=corpora.codes, limit=config.limit)
     return _problems_step(sources, chosen)
 
 
@@ -162,19 +172,19 @@ def choosing_step(config: RunConfig, limit: int | None, fetched: Artifacts = NON
     Raises:
         InputError: there are neither.
     """
-    corpora, problems = config.corpora, config.search.problems
+    corpora, problems, known = config.corpora, config.search.problems, Languages.of(config.corpora)
     if problems is not None:
-        sources = opened(problems, "search.problems", fetched)
-        return _problems_step(sources, Chosen(readings=_readings(sources), languages=corpora.languages, limit=limit))
+        sources = opened(problems, "search.problems", fetched, known)
+        return _problems_step(sources, Chosen(readings=_readings(sources), languages=corpora.codes, limit=limit))
     if not corpora.held_out:
         raise InputError(
             "search.problems is missing: give problems to choose on that are in no benchmark, or hold out some of"
             " corpora.questions (corpora.held_out) whose source gives answers"
         )
-    sources = opened(corpora.questions, "corpora.questions", fetched)
+    sources = opened(corpora.questions, "corpora.questions", fetched, known)
     chosen = ChosenTraining(
         readings=_readings(sources),
-        languages=corpora.languages,
+        languages=corpora.codes,
         limit=limit,
         held_out=corpora.held_out,
         seed=corpora.seed,
@@ -187,7 +197,7 @@ def _problems_step(sources: Sequence[Source], chosen: Chosen) -> Step[Prepared]:
 
     def run(attempt: Attempt) -> Prepared:
         corpus = read(sources, Problem)
-        languages = _languages(corpus, chosen.languages, _where(sources))
+        languages = _languages(corpus, chosen.languages, sources)
         records = corpus.records
         if isinstance(chosen, ChosenTraining):
             away = held_out((problem.id for problem in records), chosen.held_out, chosen.seed)
@@ -198,14 +208,15 @@ def _problems_step(sources: Sequence[Source], chosen: Chosen) -> Step[Prepared]:
         write(attempt.directory / CORPUS_FILE, Problem, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("problems", 1, chosen, sources, run)
+    return _step("problems", 2, chosen, sources, run)
 
 
 def _step(
     name: str, version: int, chosen: Chosen, sources: Sequence[Source], run: Callable[[Attempt], Prepared]
 ) -> Step[Prepared]:
     inputs = {f"source {index}": source for index, source in enumerate(sources)}
-    return Step(name, version, chosen, inputs, Prepared, run)
+    notes = tuple(source.note for source in sources if source.note)
+    return Step(name, version, chosen, inputs, Prepared, run, notes=notes)
 
 
 def _readings(sources: Iterable[Source]) -> tuple[Reading, ...]:
@@ -237,10 +248,11 @@ def _report(kept: Sequence[Pair], found: Sequence[Loss], languages: Sequence[str
             raise InputError(f"{where}: cleaning leaves no pair in language {code!r}; see corpora.cleaning")
 
 
-def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, where: str) -> list[str]:
+def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, sources: Sequence[Source]) -> list[str]:
+    where, known = _where(sources), sources[0].languages
     present = {record.language for record in corpus.records}
     for code in sorted(present if chosen is None else chosen):
-        language_name(code, where)
+        known.check(code, where)
         if code not in present:
             raise InputError(f"{where} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}")
     if not present:

@@ -1,11 +1,17 @@
-"""Responses made elsewhere, in JSON Lines: one object a line that holds a response and its gold answer."""
+"""Responses made elsewhere: a table (JSON Lines or array, CSV, TSV, Parquet) with responses and gold answers."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from slam_ray.config import InputError
-from slam_ray.corpora.formats.layout import finite_number, gold
-from slam_ray.corpora.tables import json_lines
+from slam_ray.corpora.numerals import Gold, gold_numbers
+from slam_ray.corpora.parts import Part
+from slam_ray.corpora.tables import by_ending, reach
+
+MOST_KEYS, DEEPEST = 6, 9  # keys that a message names, and dots in one
 
 
 @dataclass(frozen=True)
@@ -16,30 +22,55 @@ class Answered:
     answer: float
 
 
-def read_answered(file: Path, response_key: str, answer_key: str) -> list[Answered]:
-    """All lines of a file; other keys than the two named are ignored.
+def read_answered(file: Path, response_key: str, answer_key: str, language: str) -> list[Answered]:
+    """All rows of a file; other keys than the two named are ignored.
+
+    Args:
+        file: a table, by the ending of its name.
+        response_key: of a text; dots reach into objects and lists (`resps.0.0`).
+        answer_key: of a number, or of a text as in numerals.py.
+        language: of the questions, whose habit of writing numbers counts where the answers leave it open.
 
     Raises:
-        InputError: there is no such file or nothing in it, or a line is not a JSON object with a text under
-            `response_key` and a number under `answer_key`.
+        InputError: there is no such file or nothing in it, or a row does not hold the two.
     """
     if not file.is_file():
         raise InputError(f"{file}: No such file; give a JSON Lines file")
-    rows = []
+    part = Part(file, by_ending, str(file))
+    responses, golds = [], []
     try:
-        lines = list(json_lines(file))
+        for number, row in part.rows():
+            where = part.where(number)
+            response, answer = (_found(row, key, where) for key in (response_key, answer_key))
+            if not isinstance(response, str):
+                raise InputError(
+                    f"{where}: {response_key} must be a text, got {response!r}{_texts(response, response_key)}"
+                )
+            responses.append(response)
+            golds.append(Gold(answer, language, f"{where}: {answer_key}"))
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
-    for number, values in lines:
-        where = f"{file}:{number}"
-        for key in (response_key, answer_key):
-            if key not in values:
-                raise InputError(f"{where}: no key {key!r}; the line holds {', '.join(values) or 'none'}")
-        response, answer = values[response_key], values[answer_key]
-        if not isinstance(response, str):
-            raise InputError(f"{where}: {response_key} must be a text, got {response!r}")
-        read = gold if isinstance(answer, str) else finite_number
-        rows.append(Answered(response, read(answer, f"{where}: {answer_key}")))
-    if not rows:
+    if not responses:
         raise InputError(f"{file} holds no responses; give one JSON object a line")
-    return rows
+    return [Answered(response, answer) for response, answer in zip(responses, gold_numbers(golds), strict=True)]
+
+
+def _found(row: Mapping[str, Any], key: str, where: str) -> Any:
+    try:
+        return reach(row, key)
+    except KeyError:
+        raise InputError(f"{where}: no key {key!r}; the line holds {', '.join(row) or 'none'}") from None
+
+
+def _texts(value: Any, key: str) -> str:
+    """The keys under which texts lie inside a value, for a message."""
+    keys = list(islice(_keys_of_texts(value, key), MOST_KEYS))
+    return f"; texts are at {', '.join(keys)}" if keys else ""
+
+
+def _keys_of_texts(value: Any, key: str) -> Iterator[str]:
+    if isinstance(value, str):
+        yield key
+    elif isinstance(value, list | dict) and key.count(".") < DEEPEST:
+        for name, inner in enumerate(value) if isinstance(value, list) else value.items():
+            yield from _keys_of_texts(inner, f"{key}.{name}")

@@ -59,7 +59,7 @@ def apart_step(
 
     inputs: dict[str, Any] = {"choosing": choosing, "questions": questions, "pairs": pairs, **benchmarks}
     made_of = ApartConfig(allow_test_questions=config.corpora.allow_test_questions)
-    return Step("apart", 1, made_of, inputs, Apart, run)
+    return Step("apart", 2, made_of, inputs, Apart, run)
 
 
 def _check(asked: list[str], elsewhere: set[str], where: str) -> None:

@@ -57,6 +57,30 @@ def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) 
     assert config.limit == 7
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name: a\nlimit: 1\nlimit: 2\n", "'limit' stands twice"),
+        (b"training: {epochs: 1, batch_size: 2, epochs: 3}\n", "'epochs' stands twice"),
+        ("limit: 1\n".encode("utf-16"), "mine.yaml is UTF-16; save it as UTF-8"),
+        ("limit: 1\n".encode("utf-16-le"), "unacceptable character #x0000"),
+    ],
+)
+def test_a_configuration_is_read_whole_or_not(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_config(str(tmp_path / "mine.yaml"), {})
+    assert said in str(caught.value)
+
+
+def test_a_configuration_may_begin_with_a_byte_order_mark_and_override_what_it_merges(tmp_path: Path) -> None:
+    file = Path(written(tmp_path))
+    more = "limit: 3\r\ntraining: {<<: {epochs: 1, seed: 5}, epochs: 2}\r\n"
+    file.write_text(f"\ufeff{file.read_text()}{more}", encoding="utf-8")
+    config = load_config(str(file), {})
+    assert (config.limit, config.training.epochs, config.training.seed) == (3, 2, 5)
+
+
 def test_a_language_that_yaml_would_read_as_no_stays_a_text(tmp_path: Path) -> None:
     assert load_config(written(tmp_path), {"name": "no"}).name == "no"
 

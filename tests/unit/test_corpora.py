@@ -23,8 +23,10 @@ from slam_ray.corpora import (
     read_questions,
     unseen_step,
 )
+from slam_ray.corpora.formats.layout import normalised
 from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.sources import opened, read
+from slam_ray.corpora.unseen import check_unseen
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
@@ -149,7 +151,7 @@ def test_a_language_without_pairs_is_named(tmp_path: Path) -> None:
         (b'{"id": ' + b"9" * 5000 + b"}", "2: not JSON"),
         (b"[1]", "2: list instead of a JSON object"),
         (b'{"id": "9", "language": "sw"}', "2: no key 'question'"),
-        (b'{"id": 9, "language": "sw", "question": "q"}', "2: id must be a text"),
+        (b'{"id": 9.5, "language": "sw", "question": "q"}', "2: id must be a text"),
         (
             b'{"id": "9", "language": "sw", "question": " "}',
             "2: question must be a text that is not empty",
@@ -174,7 +176,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
-    [(Problem, "answer", "12"), (Problem, "answer", True), (Pair, "kind", "x")],
+    [(Problem, "answer", "twelve"), (Problem, "answer", True), (Pair, "kind", "x"), (Pair, "kind", ["answer"])],
 )
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, kind: Any, key: str, value: Any) -> None:
     record = {**PROBLEMS[0], **PAIRS[0], key: value}
@@ -205,6 +207,30 @@ def test_questions_of_a_benchmark_are_refused_unless_asked_for(tmp_path: Path) -
         unseen(config(tmp_path, problems=tests, questions=asked, pairs=trained), tmp_path)
     found = unseen(config(tmp_path), tmp_path)
     assert (found.result.questions, found.result.problems) == (4 + 3, 3)
+
+
+@pytest.mark.parametrize(
+    "character", ["\ufeff", "\u200b", "\u00ad", "\u200e", "\u202e", "\u2060", "\ufe0f", "\x08"], ids=ascii
+)
+def test_no_character_that_nobody_sees_hides_a_test_problem(character: str) -> None:
+    seen = "Mara has 3 baskets with 7 figs each."
+    with pytest.raises(InputError, match=r"1 of its 2 English questions are problems of mgsm"):
+        check_unseen(
+            "corpora.questions",
+            ["Another one?", f"{character}Mara has 3{character} baskets with 7 figs each."],
+            "mgsm",
+            [seen],
+        )
+    assert normalised(f"a{character}b") == "ab" != normalised("a b")
+
+
+def test_a_benchmark_without_english_is_looked_for_in_its_own_languages(tmp_path: Path) -> None:
+    tests = [{**problem, "question": "sw 1?"} for problem in PROBLEMS if problem["language"] == "sw"]
+    with pytest.raises(InputError, match=r"corpora\.questions: 1 of its 4 'sw' questions are problems of corpora\.b"):
+        unseen(config(tmp_path, problems=tests), tmp_path)
+    trained = [{**tests[0], "question": "SW 0 question"}]
+    with pytest.raises(InputError, match=r"corpora\.pairs: 1 of its 3 'sw' questions are problems of corpora\.b"):
+        unseen(config(tmp_path, problems=trained), tmp_path)
 
 
 def unseen(wanted: RunConfig, tmp_path: Path) -> Artifact[Unseen]:

@@ -1,12 +1,15 @@
 """Scoring responses made elsewhere: `jobs/score_responses.py` and what it says about bad lines."""
 
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobs import score_responses
 from slam_ray.config import InputError
 from slam_ray.evaluation.response_files import Answered, read_answered
 from slam_ray.evaluation.statistics import wilson
@@ -64,18 +67,75 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_bytes(b'{"response": "5", "answer": 5}\n' + line.encode("latin-1") + b"\n")
     with pytest.raises(InputError, match=message):
-        read_answered(file, "response", "answer")
+        read_answered(file, "response", "answer", "sw")
 
 
 def test_blank_lines_and_other_keys_do_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "good.jsonl"
     file.write_text('\n{"response": "\u2028 5", "answer": "1,234", "more": []}\r\n\n', encoding="utf-8")
-    assert read_answered(file, "response", "answer") == [Answered("\u2028 5", 1234.0)]
+    assert read_answered(file, "response", "answer", "sw") == [Answered("\u2028 5", 1234.0)]
 
 
 def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(InputError, match="holds no responses"):
-        read_answered(tmp_path / "empty.jsonl", "response", "answer")
+        read_answered(tmp_path / "empty.jsonl", "response", "answer", "sw")
     with pytest.raises(InputError, match="No such file"):
-        read_answered(tmp_path / "none.jsonl", "response", "answer")
+        read_answered(tmp_path / "none.jsonl", "response", "answer", "sw")
+
+
+@pytest.mark.parametrize(
+    ("response_key", "answer_key", "row"),
+    [
+        ("resps.0.0", "target", {"target": "5", "resps": [["Jibu ni 5."]]}),
+        (
+            "message.-1.content",
+            "origin.answer",
+            {"message": [{"content": "?"}, {"content": "Jibu ni 5."}], "origin": {"answer": 5}},
+        ),
+        ("response", "answer", {"response": "Jibu ni 5.", "answer": "2 + 3 = <<2+3=5>>5\n#### 5"}),
+        ("a.b", "c.d", {"a.b": "Jibu ni 5.", "c": {"d": 5.0}}),
+    ],
+)
+def test_keys_reach_inside(tmp_path: Path, response_key: str, answer_key: str, row: dict[str, Any]) -> None:
+    for name, content in (("a.jsonl", json.dumps(row)), ("a.json", json.dumps([row], indent=1))):
+        (tmp_path / name).write_text(content)
+        assert read_answered(tmp_path / name, response_key, answer_key, "sw") == [Answered("Jibu ni 5.", 5.0)]
+
+
+def test_where_texts_lie_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"turns": [{"role": "user", "say": ["5"]}], "answer": 5}))
+    with pytest.raises(
+        InputError, match=r"turns must be a text, got .*; texts are at turns\.0\.role, turns\.0\.say\.0$"
+    ):
+        read_answered(tmp_path / "a.jsonl", "turns", "answer", "sw")
+    with pytest.raises(InputError, match=r":1: no key 'turns\.1'; the line holds turns, answer"):
+        read_answered(tmp_path / "a.jsonl", "turns.1", "answer", "sw")
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.csv.gz", "a.tsv"])
+def test_responses_may_be_a_table(tmp_path: Path, name: str) -> None:
+    content = 'response,answer\n"Die Antwort ist 2,5.","2,5"\n"Es sind 1,234.","1,234"\n'
+    content = content.replace('",', '"\t').replace("response,", "response\t") if name.endswith("tsv") else content
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()) if name.endswith("gz") else content.encode())
+    assert read_answered(tmp_path / name, "response", "answer", "de") == [
+        Answered("Die Antwort ist 2,5.", 2.5),
+        Answered("Es sind 1,234.", 1.234),
+    ]
+
+
+def test_the_job_reads_decimal_commas_and_refuses_what_may_be_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "responses.jsonl"
+    for golds, expected in ((("2,5", "0,75"), 100), (("25", "75"), 0)):
+        rows = [
+            {"response": text, "answer": gold}
+            for text, gold in zip(("Es sind 2,5.", "Es sind 0,75."), golds, strict=True)
+        ]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert score_responses.main([str(file), "--language", "de", "--extractor", "strict"]) == 0
+        assert json.loads(capsys.readouterr().out)["accuracy"] == expected
+    file.write_text('{"response": "Es sind 1.234.", "answer": "1.234"}\n')
+    assert score_responses.main([str(file), "--language", "de"]) == 2
+    assert f"error: {file}:1: answer: 1.234 may be 1234 or 1.234" in capsys.readouterr().err

@@ -9,34 +9,43 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, SourceConfig
-from slam_ray.corpora.formats.layout import Format, Parts, cell, gold, problem_id
+from slam_ray.corpora.formats.files import Found
+from slam_ray.corpora.formats.layout import Format, Parts, answered, cell, problem_id
+from slam_ray.corpora.languages import Languages
+from slam_ray.corpora.numerals import Gold
 from slam_ray.corpora.records import Problem, Question
-from slam_ray.corpora.tables import json_lines
+from slam_ray.corpora.tables import json_objects
+
+SPLIT = "train"
 
 
-def _files(path: Path, split: str) -> dict[str, Path]:
-    return {ENGLISH: path / f"{split}.jsonl" if path.is_dir() else path}
+def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+    if not path.is_dir():
+        return Found({ENGLISH: path})
+    splits = {file.stem: file for file in sorted(path.glob("*.jsonl"))}
+    wanted = split or SPLIT
+    return Found({ENGLISH: splits[wanted]} if wanted in splits else {}, splits=tuple(splits))
 
 
-def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
+def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
     for number, row in parts[ENGLISH].rows():
         question = cell(parts[ENGLISH], number, row, "question")
         yield Question(problem_id(question), ENGLISH, question)
 
 
-def _problems(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
+def _problems(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Problem]:
     part = parts[ENGLISH]
-    for number, row in part.rows():
-        question = cell(part, number, row, "question")
-        answer = cell(part, number, row, "answer").rpartition("####")[2].strip()
-        yield Problem(problem_id(question), ENGLISH, question, gold(answer, f"{part.label}:{number}: answer"))
+    golds = [
+        Gold(cell(part, number, row, "answer"), ENGLISH, f"{part.where(number)}: answer") for number, row in part.rows()
+    ]
+    return answered(list(_questions(parts, source, languages)), golds)
 
 
 FORMAT = Format(
     layout="<split>.jsonl",
-    split="train",
+    split=SPLIT,
     files=_files,
-    parse=json_lines,
+    parse=json_objects,
     subsets={ENGLISH: "main"},
     readers={Question: _questions, Problem: _problems},
 )

@@ -1,10 +1,9 @@
 """What a format is, and what several of them share."""
 
 import hashlib
-import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -12,12 +11,15 @@ from typing import Any
 
 from slam_ray.config import InputError, SourceConfig
 from slam_ray.config.load import SURROGATE
+from slam_ray.corpora.formats.files import Found, Subsets
+from slam_ray.corpora.languages import Languages
+from slam_ray.corpora.numerals import Gold, gold_numbers
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Problem, Question
-from slam_ray.corpora.tables import Row
+from slam_ray.corpora.tables import BYTE_ORDER_MARK, Row
 
 Parts = Mapping[str, Part]
-Reader = Callable[[Parts, SourceConfig], Iterator[Any]]
+Reader = Callable[[Parts, SourceConfig, Languages], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -27,30 +29,43 @@ class Format:
     Attributes:
         layout: its files in words, for messages.
         split: what is read where the source names no split.
-        files: the files of a split in a folder (or the file itself), by the names that `readers` know them by.
+        files: the files of a split in a folder (or the file itself), by the names that `readers` know them by; they
+            raise InputError for a split or a file that cannot be meant.
         parse: the rows of a file, in the columns that the Hub's edition has.
-        subsets: those names -> the Hub's names of the same parts; empty if the format is not on the Hub.
+        subsets: those names -> the Hub's names of the same parts, or which of its names are languages; empty if the
+            format is not on the Hub.
         readers: for each kind of record that it can give, a function from its parts to the records.
         own: whether the records are the user's own, so that a repeated one is a mistake to mend; published corpora
             are taken as they are, and what they repeat is left out.
         choices: whether its problems are answered with the label of a choice instead of a number.
         numbered: whether its ids are row numbers, which mean nothing beside those of another source.
+        named: whether its rows say their language by its name.
     """
 
     layout: str
     split: str
-    files: Callable[[Path, str], dict[str, Path]]
+    files: Callable[[Path, str | None, Languages], Found[Path]]
     parse: Callable[[Path], Iterator[Row]]
-    subsets: Mapping[str, str | None]
+    subsets: Mapping[str, str | None] | Subsets
     readers: Mapping[type, Reader]
     own: bool = False
     choices: bool = False
     numbered: bool = False
+    named: bool = False
+
+
+# What no reader sees: control characters, and those that Unicode calls default ignorable (zero widths, soft hyphen,
+# marks of direction and of variants).
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
 
 
 def normalised(text: str) -> str:
-    """A text without differences in case, spaces and widths of characters."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """A text without differences in case, spaces, widths of characters and characters that nobody sees."""
+    return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().split())
 
 
 def problem_id(english: str) -> str:
@@ -61,43 +76,27 @@ def problem_id(english: str) -> str:
 def cell(part: Part, number: int, row: Mapping[str, Any], column: str) -> str:
     """The text in a column of a row; InputError if there is none."""
     if not isinstance(row.get(column), str):
-        raise InputError(f"{part.label}:{number}: no text in column {column!r}; it has {', '.join(row)}")
-    return whole(str(row[column]).strip(), f"{part.label}:{number}: {column}")
+        raise InputError(f"{part.where(number)}: no text in column {column!r}; it has {', '.join(row)}")
+    return whole(row[column], f"{part.where(number)}: {column}").strip()
 
 
 def whole(text: str, where: str) -> str:
-    """A text that can be written as UTF-8; InputError for one that holds half a character, as JSON's escapes allow."""
+    """A text as a model is asked it: without byte order marks, its lines ended by line feeds.
+
+    Raises:
+        InputError: it holds a NUL, or half a character, as JSON's escapes allow.
+    """
     if SURROGATE.search(text):
         raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
-    return text
-
-
-def gold(text: str, where: str) -> float:
-    """A gold answer that stands as a text: "18", "5,600", "8.0"; InputError if it is no number."""
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{where} must be a number, got {text!r}")
-    return number
-
-
-def finite_number(value: Any, where: str) -> float:
-    """A number as JSON gives it; InputError for anything else, and for one that no float can hold."""
-    try:
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{where} must be a number, got {value!r}")
-    return number
+    if "\0" in text:
+        raise InputError(f"{where} holds a NUL, as no text does; take it out")
+    return text.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def numbered_questions(column: str) -> Reader:
     """Questions where each language is a part and the row's number is the problem's id."""
 
-    def read(parts: Parts, source: SourceConfig) -> Iterator[Question]:
+    def read(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
         for language, part in parts.items():
             for number, row in part.rows():
                 yield Question(str(number), language, cell(part, number, row, column))
@@ -108,13 +107,23 @@ def numbered_questions(column: str) -> Reader:
 def numbered_problems(column: str, answer: str) -> Reader:
     """Problems where each language is a part and the row's number is the problem's id."""
 
-    def read(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
+    def read(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Problem]:
+        questions, golds = [], []
         for language, part in parts.items():
             for number, row in part.rows():
-                value = gold(str(row.get(answer)), f"{part.label}:{number}: answer")
-                yield Problem(str(number), language, cell(part, number, row, column), value)
+                if answer not in row:
+                    raise InputError(f"{part.where(number)}: no column {answer!r}; it has {', '.join(row)}")
+                questions.append(Question(str(number), language, cell(part, number, row, column)))
+                golds.append(Gold(row[answer], language, f"{part.where(number)}: answer"))
+        yield from answered(questions, golds)
 
     return read
+
+
+def answered(questions: Sequence[Question], golds: Sequence[Gold]) -> Iterator[Problem]:
+    """Questions with their gold answers, which are one column, as problems."""
+    for question, number in zip(questions, gold_numbers(golds), strict=True):
+        yield Problem(question.id, question.language, question.question, number)
 
 
 def aligned_lines(part: Part, english: Part) -> Iterator[tuple[str, str]]:
@@ -127,9 +136,3 @@ def aligned_lines(part: Part, english: Part) -> Iterator[tuple[str, str]]:
         text, translation = (cell(part, number, side, column) for side in (values, english_values))
         if text and translation:
             yield text, translation
-
-
-def named_files(folder: Path, pattern: str, names: Mapping[str, str]) -> dict[str, Path]:
-    """The files of a folder whose name is `pattern`, whose one group is a key of `names`; by its value."""
-    found = {file: re.fullmatch(pattern, file.name) for file in sorted(folder.glob("*"))}
-    return {names[match[1]]: file for file, match in found.items() if match and match[1] in names}

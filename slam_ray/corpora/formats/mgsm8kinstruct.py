@@ -10,17 +10,20 @@ On the Hub (Mathoctopus/GSM8KInstruct_Parallel) the same rows. Not tried on the 
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
+from slam_ray.corpora.formats.files import Found
 from slam_ray.corpora.formats.layout import Format, Parts, cell, problem_id
-from slam_ray.corpora.languages import NAMES
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
-from slam_ray.corpora.tables import json_lines
+from slam_ray.corpora.tables import json_objects
 
 FILE = "MGSM8KInstruct_Parallel.json"
-PROMPT = re.compile(r"\bin (\w+)\.[^#]*### Instruction:\n(.*?)\n\n### Response:", re.DOTALL)
-CODES = {name: code for code, name in NAMES.items()}
+PROMPT = re.compile(r"\bin (\w+(?:[ -]\w+)*)\.[^#]*### Instruction:\n(.*?)\n\n### Response:", re.DOTALL)
+SPLIT = "train"
 MOST_STRAY = 0.01
 
 
@@ -30,24 +33,33 @@ class _Instruction(NamedTuple):
     answer: str
 
 
-def _instructions(parts: Parts) -> Iterator[tuple[_Instruction, _Instruction]]:
+def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+    if split not in (None, SPLIT):
+        raise InputError(f"split {split!r}: MGSM8KInstruct is a split {SPLIT} alone")
+    return Found({"": path / FILE if path.is_dir() else path})
+
+
+def _instructions(parts: Parts, languages: Languages) -> Iterator[tuple[_Instruction, _Instruction]]:
     """Each row with the English row of its problem.
 
-    A row whose language was there since the last English row does not belong to that one, and is left out.
+    A row whose language was there since the last English row does not belong to that one, and is left out. A language
+    that is not known goes by the name that the row has for it.
 
     Raises:
         InputError: that is so for many rows, or a row names no language.
     """
-    part, seen, stray, number = parts[""], set(NAMES), 0, 0
+    part, stray, number = parts[""], 0, 0
+    seen: set[str] | None = None
+    code = cache(lambda name: languages.code_of(name) or name)
     english = _Instruction("", "", "")
     for number, row in part.rows():
         found = PROMPT.search(cell(part, number, row, "prompt"))
-        if found is None or found[1] not in CODES:
-            raise InputError(f"{part.label}:{number}: `prompt` must name its language and hold ### Instruction:")
-        instruction = _Instruction(CODES[found[1]], found[2].strip(), cell(part, number, row, "chosen"))
+        if found is None:
+            raise InputError(f"{part.where(number)}: `prompt` must name its language and hold ### Instruction:")
+        instruction = _Instruction(code(found[1]), found[2].strip(), cell(part, number, row, "chosen"))
         if instruction.language == ENGLISH:
             english, seen = instruction, set()
-        if instruction.language in seen:
+        if seen is None or instruction.language in seen:
             stray += 1
             continue
         seen.add(instruction.language)
@@ -56,13 +68,13 @@ def _instructions(parts: Parts) -> Iterator[tuple[_Instruction, _Instruction]]:
         raise InputError(f"{part.label}: {stray} of {number} rows do not follow the English row of their problem")
 
 
-def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
-    for instruction, english in _instructions(parts):
+def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
+    for instruction, english in _instructions(parts, languages):
         yield Question(problem_id(english.question), instruction.language, instruction.question)
 
 
-def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
-    for instruction, english in _instructions(parts):
+def _pairs(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Pair]:
+    for instruction, english in _instructions(parts, languages):
         if instruction is not english:
             id_ = problem_id(english.question)
             yield Pair(id_, instruction.language, "question", instruction.question, english.question)
@@ -71,9 +83,10 @@ def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
 
 FORMAT = Format(
     layout=FILE,
-    split="train",
-    files=lambda path, split: {"": path / FILE if path.is_dir() else path},
-    parse=json_lines,
+    split=SPLIT,
+    files=_files,
+    parse=json_objects,
     subsets={"": None},
     readers={Question: _questions, Pair: _pairs},
+    named=True,
 )

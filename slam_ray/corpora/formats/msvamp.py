@@ -6,20 +6,29 @@ On the Hub (Mathoctopus/MSVAMP) a subset for each language, with the same column
 """
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
-from slam_ray.corpora.formats.layout import Format, named_files, numbered_problems, numbered_questions
-from slam_ray.corpora.languages import NAMES
+from slam_ray.corpora.formats.files import Found, Subsets, named_files
+from slam_ray.corpora.formats.layout import Format, numbered_problems, numbered_questions
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Problem, Question
-from slam_ray.corpora.tables import json_lines
+from slam_ray.corpora.tables import json_objects
+
+SPLIT = "test"
+
+
+def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]:
+    found = named_files(folder, rf"{re.escape(split or SPLIT)}_(.+)\.json", languages)
+    return replace(found, splits=tuple(sorted({file.name.partition("_")[0] for file in folder.glob("*_*.json")})))
+
 
 FORMAT = Format(
     layout="test_<Language>.json",
-    split="test",
-    files=lambda folder, split: named_files(
-        folder, rf"{re.escape(split)}_(\w+)\.json", {name: code for code, name in NAMES.items()}
-    ),
-    parse=json_lines,
-    subsets={code: code for code in NAMES},
+    split=SPLIT,
+    files=_files,
+    parse=json_objects,
+    subsets=Subsets(),
     readers={
         Question: numbered_questions("m_query"),
         Problem: numbered_problems("m_query", "response"),

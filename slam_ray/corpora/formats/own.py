@@ -1,6 +1,7 @@
-"""One's own records: JSON Lines, Parquet, TSV, CSV or a dataset of the Hub, with the keys of records.py as columns.
+"""One's own records: JSON Lines, a JSON array, Parquet, TSV, CSV or a dataset of the Hub, columns as in records.py.
 
-Columns with other names are mapped by `columns`, what is the same for all rows is given by `values`.
+Columns with other names are mapped by `columns`, what is the same for all rows is given by `values`. An id may be an
+integer and an answer a text that is a number, or that ends in GSM8K's `#### 18`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,44 +9,62 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from slam_ray.config import InputError, SourceConfig, nearest
-from slam_ray.corpora.formats.layout import Format, Parts, Reader, finite_number, gold, whole
+from slam_ray.corpora.formats.files import Found, tables_of
+from slam_ray.corpora.formats.layout import Format, Parts, Reader, answered, whole
+from slam_ray.corpora.languages import Languages
+from slam_ray.corpora.numerals import Gold
+from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.tables import BY_SUFFIX, by_suffix
+from slam_ray.corpora.tables import BY_ENDING, by_ending, ending, reach
 
 Record = TypeVar("Record", bound=Question | Pair | Problem)
 KINDS: tuple[type, ...] = (Question, Pair, Problem)
 TYPES: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS}
-TYPES[Problem]["answer"] = float  # one's own problems are answered with numbers
 ROW_NUMBER = "#"
 
 
-def _files(path: Path, split: str) -> dict[str, Path]:
-    """The file, or all tables in a folder in the order of their names; called by their endings, not by their names."""
+def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+    """The file, or the tables in a folder in the order of their names; called by their endings, not by their names."""
     if not path.is_dir():
-        return {path.suffix: path}
-    tables = [file for file in sorted(path.iterdir()) if file.suffix in BY_SUFFIX]
-    return {f"{index}{file.suffix}": file for index, file in enumerate(tables)}
+        return Found({ending(path): path})
+    tables = tables_of(path, split, lambda file: ending(file) in BY_ENDING)
+    return Found({f"{index}{ending(file)}": file for index, file in enumerate(tables)})
 
 
 def _reader(kind: type[Record]) -> Reader:
-    def read(parts: Parts, source: SourceConfig) -> Iterator[Record]:
+    def read(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Any]:
         keys = TYPES[kind]
         for key in {**source.columns, **source.values}:
             if key not in keys:
                 raise InputError(f"{source.path or source.hub}: columns or values for {key!r}: {nearest(key, keys)}")
-        seen: dict[tuple[str, ...], tuple[str, int]] = {}
-        for part in parts.values():
-            for number, columns in part.rows():
-                where, row = f"{part.label}:{number}", {**columns, ROW_NUMBER: str(number)}
-                values = {key: _found(key, source, row, where) for key in keys}
-                record = _record(kind, values if part.typed else _as_typed(values, where), where)
-                before = seen.setdefault(identity(record), (part.label, number))
-                if before != (part.label, number):
-                    place = f"line {before[1]}" if before[0] == part.label else f"{before[0]}:{before[1]}"
-                    raise InputError(f"{where}: repeats {' '.join(identity(record))} of {place}; give each its own id")
-                yield record
+        if kind is not Problem:
+            return (record for record, _, _ in _records(kind, parts, source))
+        questions, golds = [], []
+        for question, values, where in _records(Question, parts, source, ("answer",)):
+            questions.append(question)
+            golds.append(Gold(values["answer"], question.language, f"{where}: answer"))
+        return answered(questions, golds)
 
     return read
+
+
+def _records(
+    kind: type[Record], parts: Parts, source: SourceConfig, more: tuple[str, ...] = ()
+) -> Iterator[tuple[Record, Mapping[str, Any], str]]:
+    """Each record with the values that it and the keys `more` have in its row, and where that is."""
+    seen: dict[tuple[str, ...], tuple[Part, int]] = {}
+    for part in parts.values():
+        for number, columns in part.rows():
+            where, row = part.where(number), {**columns, ROW_NUMBER: str(number)}
+            values = {key: _found(key, source, row, where) for key in (*TYPES[kind], *more)}
+            values["id"] = _as_text(values["id"])
+            record = kind(**{key: _text(values[key], type_, f"{where}: {key}") for key, type_ in TYPES[kind].items()})
+            before, line = seen.setdefault(identity(record), (part, number))
+            if (before, line) != (part, number):
+                place = f"{part.unit} {line}" if before is part else before.where(line)
+                mend = "give each its own id" if before is part else "both are read; give one file's path, or a `split`"
+                raise InputError(f"{where}: repeats {' '.join(identity(record))} of {place}; {mend}")
+            yield record, values, where
 
 
 def identity(record: Question | Pair | Problem) -> tuple[str, ...]:
@@ -57,46 +76,33 @@ def _found(key: str, source: SourceConfig, row: Mapping[str, Any], where: str) -
     if key in source.values:
         return source.values[key]
     column = source.columns.get(key, key)
-    if column in row:
-        return row[column]
-    value: Any = row
-    for name in column.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            wanted = f"no key {column!r}" if column == key else f"no column {column!r} for {key}"
-            raise InputError(f"{where}: {wanted}; there are {', '.join(name for name in row if name != ROW_NUMBER)}")
-        value = value[name]
-    return value
+    try:
+        return reach(row, column)
+    except KeyError:
+        wanted = f"no key {column!r}" if column == key else f"no column {column!r} for {key}"
+        raise InputError(
+            f"{where}: {wanted}; there are {', '.join(name for name in row if name != ROW_NUMBER)}"
+        ) from None
 
 
-def _as_typed(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """Where a table does not tell numbers from texts: ids as texts, answers as numbers."""
-    id_, answer = values["id"], values.get("answer")
-    typed: dict[str, Any] = {"id": str(id_) if isinstance(id_, int) else id_}
-    if isinstance(answer, str):
-        typed["answer"] = gold(answer, f"{where}: answer")
-    return {**values, **typed}
+def _as_text(id_: Any) -> Any:
+    return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) else id_
 
 
-def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
-    return kind(**{name: _value(values[name], type_, f"{where}: {name}") for name, type_ in TYPES[kind].items()})
-
-
-def _value(value: Any, kind: Any, where: str) -> Any:
-    if kind is float:
-        return finite_number(value, where)
+def _text(value: Any, kind: Any, where: str) -> Any:
     choices = get_args(kind)
     if choices and value not in choices:
         raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not (text := whole(value, where)).strip():
         raise InputError(f"{where} must be a text that is not empty, got {value!r}")
-    return whole(value, where)
+    return text
 
 
 FORMAT = Format(
-    layout="table (JSON Lines, Parquet, TSV, CSV)",
+    layout="table (JSON Lines or array, Parquet, TSV, CSV)",
     split="train",
     files=_files,
-    parse=by_suffix,
+    parse=by_ending,
     subsets={},
     readers={kind: _reader(kind) for kind in KINDS},
     own=True,

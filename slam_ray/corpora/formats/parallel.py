@@ -8,43 +8,55 @@ cmn_Hans. facebook/flores is a loading script, which `datasets` no longer runs. 
 FLORES-200 was not at hand: its files were not tried, those of NTREX were.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
+from slam_ray.corpora.formats.files import Found, Subsets, by_language, in_order
 from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines, problem_id
-from slam_ray.corpora.languages import LANGUAGES
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
 from slam_ray.corpora.tables import plain_lines
 
+SPLIT = "dev"
+FLORES = r"(.+_[A-Z][a-z]{3})"
+NTREX = r"newstest2019-(?:src|ref)\.(.+)\.txt"
 
-def _files(folder: Path, split: str) -> dict[str, Path]:
-    candidates = {
-        code: (
-            folder / split / f"{language.flores}.{split}",
-            folder / f"{language.flores}.{split}",
-            folder / f"newstest2019-{'src' if code == ENGLISH else 'ref'}.{language.ntrex}.txt",
-        )
-        for code, language in LANGUAGES.items()
-    }
-    return {code: file for code, files in candidates.items() for file in files if file.is_file()}
+
+def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]:
+    wanted = split or SPLIT
+    files = [*sorted((folder / wanted).glob("*")), *sorted(folder.glob("*"))]
+    matches = [(re.fullmatch(rf"{FLORES}\.{re.escape(wanted)}", file.name), file) for file in files]
+    ntrex = [(re.fullmatch(NTREX, file.name), file) for file in files]
+    if split is None:
+        matches += ntrex
+    elif any(match for match, _ in ntrex) and not any(match for match, _ in matches):
+        raise InputError(f"split {split!r}: NTREX has no splits; leave `split` out")
+    found = in_order(by_language(((match[1], file) for match, file in matches if match), languages, _code), languages)
+    names = (re.fullmatch(rf"{FLORES}\.(\w+)", file.name) for file in (*folder.glob("*"), *folder.glob("*/*")))
+    return Found(found.parts, found.unknown, tuple(sorted({match[2] for match in names if match})))
+
+
+def _code(languages: Languages, written: str) -> str | None:
+    return "zh" if written == "zho-CN" else languages.code_of(written)
 
 
 def _sentences(parts: Parts) -> Iterator[tuple[str, str, str]]:
     """Language, text and English of each sentence."""
     if ENGLISH not in parts:
-        raise InputError(f"{next(iter(parts.values())).label}: English ({LANGUAGES[ENGLISH].flores}) is not beside it")
+        raise InputError(f"{next(iter(parts.values())).label}: English (eng_Latn, eng) is not beside it")
     for language, part in parts.items():
         for text, english in aligned_lines(part, parts[ENGLISH]):
             yield language, text, english
 
 
-def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
+def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
     for language, text, english in _sentences(parts):
         yield Question(problem_id(english), language, text)
 
 
-def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
+def _pairs(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Pair]:
     for language, text, english in _sentences(parts):
         if language != ENGLISH:
             yield Pair(problem_id(english), language, "question", text, english)
@@ -52,9 +64,9 @@ def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
 
 FORMAT = Format(
     layout="<split>/<language>_<Script>.<split>, newstest2019-ref.<language>.txt",
-    split="dev",
+    split=SPLIT,
     files=_files,
     parse=plain_lines,
-    subsets={code: language.flores.replace("zho_", "cmn_") for code, language in LANGUAGES.items()},
+    subsets=Subsets(FLORES),
     readers={Question: _questions, Pair: _pairs},
 )

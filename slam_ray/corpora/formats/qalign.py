@@ -9,31 +9,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, SourceConfig
+from slam_ray.corpora.formats.files import Found, by_language
 from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines, problem_id
-from slam_ray.corpora.languages import NAMES
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
 from slam_ray.corpora.tables import plain_lines
 
-
-def _files(path: Path, split: str) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for folder in sorted(path.rglob(f"*-{ENGLISH}")):
-        language = folder.name.removesuffix(f"-{ENGLISH}")
-        both = {language: folder / f"{split}.{language}", folder.name: folder / f"{split}.{ENGLISH}"}
-        if language in NAMES and all(file.is_file() for file in both.values()):
-            files |= both
-    return files
+SPLIT = "train"
 
 
-def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
-    for language in filter(NAMES.__contains__, parts):
-        for text, english in aligned_lines(parts[language], parts[f"{language}-{ENGLISH}"]):
-            yield Pair(problem_id(english), language, "question", text, english)
+def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+    wanted = split or SPLIT
+    sides = {
+        language: (folder / f"{wanted}.{language}", folder / f"{wanted}.{ENGLISH}")
+        for folder in sorted(path.rglob(f"*-{ENGLISH}"))
+        if (language := folder.name.removesuffix(f"-{ENGLISH}"))
+    }
+    both = {language: files for language, files in sides.items() if all(file.is_file() for file in files)}
+    found = by_language(both.items(), languages)
+    parts: dict[str, Path] = {}
+    for code, (theirs, english) in found.parts.items():
+        parts |= {code: theirs, f"{code}-{ENGLISH}": english}
+    splits = {file.stem for file in path.rglob(f"*-{ENGLISH}/*.{ENGLISH}")}
+    return Found(parts, tuple(theirs.parent for theirs, _ in found.unknown), tuple(sorted(splits)))
 
 
-def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
+def _pairs(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Pair]:
+    for language in parts:
+        if f"{language}-{ENGLISH}" in parts:
+            for text, english in aligned_lines(parts[language], parts[f"{language}-{ENGLISH}"]):
+                yield Pair(problem_id(english), language, "question", text, english)
+
+
+def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
     english: dict[str, str] = {}
-    for pair in _pairs(parts, source):
+    for pair in _pairs(parts, source, languages):
         english.setdefault(pair.id, pair.english)
         yield Question(pair.id, pair.language, pair.source)
     for id_, question in english.items():
@@ -42,7 +52,7 @@ def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
 
 FORMAT = Format(
     layout="<language>-en/<split>.<language> with <split>.en",
-    split="train",
+    split=SPLIT,
     files=_files,
     parse=plain_lines,
     subsets={},

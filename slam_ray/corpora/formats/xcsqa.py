@@ -14,26 +14,30 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
+from slam_ray.corpora.formats.files import Found, Subsets, by_language, in_order
 from slam_ray.corpora.formats.layout import Format, Parts, whole
-from slam_ray.corpora.languages import NAMES
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.tables import json_lines
+from slam_ray.corpora.tables import json_objects
 
-THEIRS = {code: {"ja": "jap"}.get(code, code) for code in NAMES}
+SPLIT = "test"
 
 
-def _files(path: Path, split: str) -> dict[str, Path]:
-    name = {"validation": "dev"}.get(split, split) + ".jsonl"
-    folders = [
-        folder for folder in (path, path / "X-CSQA", *path.glob("*/X-CSQA")) if (folder / ENGLISH / name).is_file()
-    ]
-    return {
-        code: file
-        for folder in folders[:1]
-        for code, theirs in THEIRS.items()
-        if (file := folder / theirs / name).is_file()
-    }
+def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+    wanted = split or SPLIT
+    name = {"validation": "dev"}.get(wanted, wanted) + ".jsonl"
+    folders = [path, path / "X-CSQA", *sorted(path.glob("*/X-CSQA"))]
+    folder = next((folder for folder in folders if (folder / ENGLISH / name).is_file()), None)
+    if folder is None:
+        splits = {file.stem for each in folders for file in each.glob(f"{ENGLISH}/*.jsonl")}
+        return Found({}, splits=tuple(sorted(splits)))
+    files = ((file.parent.name, file) for file in sorted(folder.glob(f"*/{name}")))
+    return in_order(by_language(files, languages, _code), languages)
+
+
+def _code(languages: Languages, written: str) -> str | None:
+    return "ja" if written == "jap" else languages.code_of(written)
 
 
 def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
@@ -46,8 +50,9 @@ def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
             id_, label = _plain(row["id"]), _plain(row.get("answerKey", ""))
         # ValueError: not as many labels as texts.
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise InputError(f"{part.label}:{number}: needs an id and a question with its stem and choices") from None
-        yield whole(id_, f"{part.label}:{number}: id"), whole(text, f"{part.label}:{number}: question"), label
+            raise InputError(f"{part.where(number)}: needs an id and a question with its stem and choices") from None
+        where = part.where(number)
+        yield whole(id_, f"{where}: id"), whole(text, f"{where}: question"), whole(label, f"{where}: answerKey")
 
 
 def _plain(value: Any) -> str:
@@ -62,13 +67,13 @@ def _labelled(choices: Any) -> Iterator[tuple[str, str]]:
     return ((choice["label"], choice["text"]) for choice in choices)
 
 
-def _questions(parts: Parts, source: SourceConfig) -> Iterator[Question]:
+def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:
     for language, part in parts.items():
         for id_, text, _ in _laid_out(part):
             yield Question(id_, language, text)
 
 
-def _problems(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
+def _problems(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Problem]:
     for language, part in parts.items():
         for id_, text, label in _laid_out(part):
             if f"({label})" not in text:
@@ -78,19 +83,19 @@ def _problems(parts: Parts, source: SourceConfig) -> Iterator[Problem]:
             yield Problem(id_, language, text, label)
 
 
-def _pairs(parts: Parts, source: SourceConfig) -> Iterator[Pair]:
+def _pairs(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Pair]:
     english = {id_: text for id_, text, _ in _laid_out(parts[ENGLISH])}
-    for question in _questions(parts, source):
+    for question in _questions(parts, source, languages):
         if question.language != ENGLISH and question.id in english:
             yield Pair(question.id, question.language, "question", question.question, english[question.id])
 
 
 FORMAT = Format(
     layout="X-CSQA/<language>/<split>.jsonl",
-    split="test",
+    split=SPLIT,
     files=_files,
-    parse=json_lines,
-    subsets={code: f"X-CSQA-{theirs}" for code, theirs in THEIRS.items()},
+    parse=json_objects,
+    subsets=Subsets("X-CSQA-(.+)", _code),
     readers={Question: _questions, Pair: _pairs, Problem: _problems},
     choices=True,
 )

@@ -6,13 +6,16 @@ allocator), so nothing else may live there. vLLM is imported only once the envir
 
 import logging
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slam_ray.config import InputError
 from slam_ray.evaluation.responses import Finish
+from slam_ray.models.context import ContextLength
 from slam_ray.models.placing import place
 from slam_ray.models.reference import ModelRef
 
@@ -22,12 +25,13 @@ if TYPE_CHECKING:
 
 # Sequences that one engine works on at a time.
 MAX_SEQUENCES = 256
-# Longest prompt and answer together, where the model itself could take more: it decides the KV cache's least size.
-MAX_CONTEXT = 8192
+# An engine's context is a multiple of this, or the model's own: problems that need no more share one kind of engine.
+CONTEXT_STEP = 8192
 # `advance` comes back this often, so that finished rows are safe and a stuck engine is noticed.
 SLICE_S = 0.5
-# Without a GPU the KV cache takes this much memory, or what so many sequences of full length need.
-CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES = 512 * 2**20, 4
+# Without a GPU the KV cache takes this much memory, or what so many sequences of one step of context need, or what one
+# of full length does, with blocks of 128 tokens to spare: for the last one begun, and those that vLLM keeps for itself.
+CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES, CPU_CACHE_SPARE = 512 * 2**20, 4, 512
 
 
 def environment(cpus: int) -> dict[str, str]:
@@ -73,9 +77,22 @@ class Completion:
     finish: Finish
 
 
-def context_length(model: ModelRef) -> int:
-    """Tokens that a prompt and its continuation may have together."""
-    return min(int(model.config[model.family.positions]), MAX_CONTEXT)
+@dataclass(frozen=True)
+class EngineKind:
+    """What cannot change in a running engine, besides the architecture: its dtype, and its context in tokens."""
+
+    dtype: str
+    context: int
+
+
+def engine_context(model: ContextLength, longest: int) -> int:
+    """Context of an engine whose longest prompt and answer have so many tokens.
+
+    What the engine could take beyond them costs memory. And vLLM gives all positions of a long RoPE its long factors
+    as soon as the engine could take more than the short ones serve, where transformers goes by the text.
+    """
+    context = min(model.tokens, -(-longest // CONTEXT_STEP) * CONTEXT_STEP)
+    return min(context, model.short) if model.short is not None and longest <= model.short else context
 
 
 class Engine:
@@ -88,17 +105,31 @@ class Engine:
         """Return the process id, at once: the actor has found its place."""
         return os.getpid()
 
-    def load(self, model: ModelRef, dtype: str, gpu: bool, cache: Path) -> None:
-        """Start the engine on `model`, or put the weights of `model` (same architecture) into the running one."""
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool, cache: Path) -> None:
+        """Start the engine on `model`, or put the weights of `model` (same architecture) into the running one.
+
+        Raises:
+            InputError: its context does not fit the memory.
+        """
         folder = str(place(model, cache))
         if self._engine is None:
             # vLLM sets its own level only after its first messages.
             logging.getLogger("vllm").setLevel(logging.ERROR)
             from vllm.v1.engine.llm_engine import LLMEngine
 
-            self._engine = LLMEngine.from_engine_args(
-                _arguments(folder, dtype, gpu, context_length(model), model.trusted)
-            )
+            try:
+                self._engine = LLMEngine.from_engine_args(_arguments(folder, kind, gpu, model.trusted))
+            except ValueError as error:
+                room = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
+                if room is None:
+                    raise
+                raise InputError(
+                    f"an engine has no memory for {kind.context} tokens of a prompt and its answer, but for {room[1]}:"
+                    " lower evaluation.max_new_tokens or execution.max_context"
+                ) from None
+            # vLLM would have its child processes load libraries first. It has none here, and for any other child of
+            # this process the loader cuts their paths at spaces and says that it misses both halves.
+            os.environ.pop("LD_PRELOAD", None)
             return
         assert not self._engine.has_unfinished_requests()
         self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
@@ -133,13 +164,19 @@ class Engine:
         return finished
 
 
-def _arguments(folder: str, dtype: str, gpu: bool, context: int, trusted: bool) -> "EngineArgs":
+def _arguments(folder: str, kind: EngineKind, gpu: bool, trusted: bool) -> "EngineArgs":
     from vllm.engine.arg_utils import EngineArgs
+
+    from slam_ray.evaluation.text_part import text_part
 
     arguments = EngineArgs(
         model=folder,
-        dtype=dtype,  # type: ignore[arg-type]
-        max_model_len=context,
+        # By default both are Mistral's own where its files lie in the folder, whatever the other files hold.
+        config_format="hf",
+        load_format="safetensors",
+        hf_overrides=text_part,
+        dtype=kind.dtype,  # type: ignore[arg-type]
+        max_model_len=kind.context,
         max_num_seqs=MAX_SEQUENCES,
         seed=0,
         trust_remote_code=trusted,
@@ -149,9 +186,8 @@ def _arguments(folder: str, dtype: str, gpu: bool, context: int, trusted: bool) 
     if not gpu:
         # Compiling takes longer than a small model runs; and the default cache is nearly all of the memory.
         arguments.enforce_eager = True
-        arguments.kv_cache_memory_bytes = max(
-            CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES * context * _token_bytes(folder, dtype, trusted)
-        )
+        tokens = max(CPU_CACHE_SEQUENCES * min(kind.context, CONTEXT_STEP), kind.context + CPU_CACHE_SPARE)
+        arguments.kv_cache_memory_bytes = max(CPU_CACHE_BYTES, tokens * _token_bytes(folder, kind.dtype, trusted))
     return arguments
 
 

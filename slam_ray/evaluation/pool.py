@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from slam_ray.evaluation.engine import MAX_SEQUENCES, Completion, Engine, Request, environment
+from slam_ray.config import InputError
+from slam_ray.evaluation.engine import MAX_SEQUENCES, Completion, Engine, EngineKind, Request, environment
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.resources import Workers
 
@@ -53,7 +54,7 @@ class EnginePool:
     def __init__(self, workers: Workers, cache: Path) -> None:
         self._workers, self._cache = workers, cache
         self._slots: list[_Slot] = []
-        self._kind: tuple[str, dict[str, Any]] | None = None
+        self._kind: tuple[EngineKind, dict[str, Any]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -68,21 +69,22 @@ class EnginePool:
         """Process ids of the engines that have a place, each on its node."""
         return [slot.process for slot in self._slots if slot.process]
 
-    def generate(self, model: ModelRef, dtype: str, requests: Sequence[Request]) -> Iterator[list[Completion]]:
+    def generate(self, model: ModelRef, kind: EngineKind, requests: Sequence[Request]) -> Iterator[list[Completion]]:
         """Yield the completions of all requests, in the order in which they are finished.
 
         Raises:
+            InputError: an engine cannot use the model, or has no memory for such long texts.
             RuntimeError: engines find no place, or died too often.
             ray.exceptions.RayTaskError: an engine cannot be started or failed; the cause is in its message.
         """
-        self._start(model, dtype)
+        self._start(model, kind)
         assert not any(slot.held for slot in self._slots), "an earlier call was not read to its end"
         waiting = deque(requests)
         losses, most = 0, MAX_LOSSES * len(self._slots)
         while waiting or any(slot.held for slot in self._slots):
             for slot in self._slots:
                 if slot.call is None:
-                    self._give(slot, model, dtype, waiting)
+                    self._give(slot, model, kind, waiting)
             calls = {slot.call: slot for slot in self._slots if slot.call is not None}
             done, _ = ray.wait(list(calls), timeout=1.0)
             for slot in [calls[call] for call in done] or self._overdue():
@@ -98,13 +100,13 @@ class EnginePool:
                 if completions:
                     yield completions
 
-    def _start(self, model: ModelRef, dtype: str) -> None:
-        """Have engines that can take the weights of `model`: those that run, or new ones for a new architecture."""
-        kind = (dtype, model.config)
-        if kind != self._kind:
+    def _start(self, model: ModelRef, kind: EngineKind) -> None:
+        """Have engines of this kind that can take the weights of `model`: those that run, or new ones."""
+        wanted = (kind, model.config)
+        if wanted != self._kind:
             self._end()
             self._slots = [self._new_slot() for _ in range(self._workers.count)]
-            self._kind = kind
+            self._kind = wanted
 
     def _end(self) -> None:
         for slot in self._slots:
@@ -119,13 +121,13 @@ class EnginePool:
         ).remote()
         return _Slot(actor, "place", actor.ready.remote(), time.monotonic() + PLACE_TIMEOUT_S)
 
-    def _give(self, slot: _Slot, model: ModelRef, dtype: str, waiting: deque[Request]) -> None:
+    def _give(self, slot: _Slot, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> None:
         """Give an engine its next call: the right weights first, then requests while there are any."""
         now = time.monotonic()
         if slot.model != model.fingerprint:
             slot.doing, slot.deadline = "load", now + LOAD_TIMEOUT_S
             slot.model = model.fingerprint
-            slot.call = slot.actor.load.remote(model, dtype, self._workers.gpus > 0, self._cache)
+            slot.call = slot.actor.load.remote(model, kind, self._workers.gpus > 0, self._cache)
             return
         new = [waiting.popleft() for _ in range(self._room(slot, len(waiting)))]
         slot.held.update((request.key, request) for request in new)
@@ -141,12 +143,23 @@ class EnginePool:
         return min(waiting, max(0, share - len(slot.held)))
 
     def _take(self, slot: _Slot) -> list[Completion]:
-        """The outcome of a slot's call, which is done or overdue; raises TimeoutError for the latter."""
+        """The outcome of a slot's call, which is done or overdue.
+
+        Raises:
+            TimeoutError: it is overdue.
+            InputError: the engine raised it.
+        """
         assert slot.call is not None
         done, _ = ray.wait([slot.call], timeout=0)
         if not done:
             raise TimeoutError(f"an engine did not {slot.doing} in time")
-        outcome = ray.get(slot.call)
+        try:
+            outcome = ray.get(slot.call)
+        except RayTaskError as error:
+            # Ray's own message is the engine's stack, before what its user can mend.
+            if isinstance(error.cause, InputError):
+                raise error.cause from None
+            raise
         slot.call = None
         completions: list[Completion] = []
         if slot.doing == "place":

@@ -1,10 +1,11 @@
 """Where a model family keeps the parts that SLAM reads and tunes. A new family is one entry in `FAMILIES`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slam_ray.config import InputError
+from slam_ray.models.refused import refusal
 
 WHOLE_LAYER = "layer"  # among the projections to tune: all of a layer's parameters, as the authors' code can
 
@@ -32,14 +33,18 @@ class Family:
             f the activation function.
         projections: by name; an ungated FFN has no "gate".
         outputs_axis: of a projection's weight; 1 for the transposed weights of GPT-2.
-        positions: key of config.json for the most tokens of a text.
+        stored: where the model is the text part of a checkpoint with other parts: what its tensors' names begin with
+            in the files -> in the model. A tensor that begins otherwise belongs to another part.
+        wider_window: tokens that a sliding layer was trained to see beyond those that transformers takes from the
+            config's `sliding_window`.
     """
 
     layers: str
     activation: str
     projections: Mapping[str, Projection]
     outputs_axis: int = 0
-    positions: str = "max_position_embeddings"
+    stored: Mapping[str, str] = field(default_factory=dict)
+    wider_window: int = 0
 
     def projection(self, name: str) -> Projection:
         """The projection `name`; InputError if this family has none."""
@@ -52,6 +57,13 @@ class Family:
     def parameter(self, layer: int, projection: str) -> str:
         """Name of the weight of a projection in a 0-based layer, as in the model's state dict."""
         return f"{self.layers}.{layer}.{self.projection(projection).module}.weight"
+
+    def loaded_name(self, stored: str) -> str:
+        """What a tensor of the checkpoint's files is called in the model's state dict."""
+        for before, after in self.stored.items():
+            if stored.startswith(before):
+                return after + stored.removeprefix(before)
+        return stored
 
 
 _GATE_UP, _QKV = ("gate", "up"), ("q", "k", "v")
@@ -83,7 +95,15 @@ _GPT2 = Family(
         "o": Projection("attn.c_proj"),
     },
     outputs_axis=1,
-    positions="n_positions",
+)
+# With a vision tower beside it. Published checkpoints begin with the first, those written since with the second.
+_GEMMA3 = replace(
+    _GATED,
+    stored={
+        "language_model.model.": "model.",
+        "model.language_model.": "model.",
+        "language_model.lm_head.": "lm_head.",
+    },
 )
 
 FAMILIES: dict[str, Family] = {
@@ -92,21 +112,43 @@ FAMILIES: dict[str, Family] = {
     "qwen2": _GATED,
     "qwen3": _GATED,
     "gemma2": _GATED,
+    "gemma3_text": _GATED,
+    "gemma3": _GEMMA3,
     "olmo2": _GATED,
+    "olmo3": _GATED,
+    "smollm3": _GATED,
+    "granite": _GATED,
+    # Its windows hold the token itself besides, as vLLM has them.
+    "cohere2": replace(_GATED, wider_window=1),
     "phi3": _FUSED,
     "gpt2": _GPT2,
 }
-_EXPERT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+# f is positive exactly where its input is, so that f(W_gate x) > 0 says whether a neuron is activated.
+ACTIVATIONS = (
+    "relu", "relu2", "relu6", "leaky_relu", "silu", "swish", "mish", "quick_gelu", "gelu", "gelu_10", "gelu_accurate",
+    "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh", "gelu_pytorch_tanh",
+)  # fmt: skip
+_ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function")
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family of a checkpoint by its config.json; InputError names what is supported."""
+    """The family of a checkpoint by its config.json; InputError says why it is none, and what is supported."""
     kind = config.get("model_type", "")
-    if any(config.get(key) for key in _EXPERT_KEYS):
-        raise InputError(
-            f"model family {kind!r} is a mixture of experts: a router decides which neurons a token can reach at all,"
-            " so shares of activated neurons cannot be compared between languages; give a dense model"
-        )
+    if reason := refusal(config):
+        raise InputError(f"model family {kind!r} {reason}")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(f"model family {kind!r} is not supported; supported are: {', '.join(sorted(FAMILIES))}")
+    nested = config.get("text_config")
+    text = nested if isinstance(nested, dict) else config
+    for key in _ACTIVATION_KEYS:
+        if (named := text.get(key)) is not None and named not in ACTIVATIONS:
+            raise InputError(
+                f"config.json: {key} is {named!r}: whether a neuron is activated is read off the sign of its gate's"
+                f" activation, one of {', '.join(ACTIVATIONS)}"
+            )
+    if text.get("use_bidirectional_attention"):
+        raise InputError(
+            "config.json: use_bidirectional_attention: the model reads its text in both directions, as one for"
+            " embeddings does, and writes none; give a causal model"
+        )
     return FAMILIES[kind]

@@ -1,11 +1,13 @@
 """Models and tokenizers in memory, and which of a model's parameters are trained."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slam_ray.models.families import WHOLE_LAYER, Family
+from slam_ray.config import InputError
+from slam_ray.models.families import FAMILIES, WHOLE_LAYER, Family
 
 if TYPE_CHECKING:
     import torch
@@ -17,22 +19,40 @@ Part = tuple[int, int, int]  # of a tensor, as `narrow` takes it: axis, start, l
 def load_model(directory: Path, dtype: str, trusted: bool = False, device: str = "cpu") -> "PreTrainedModel":
     """The causal language model in `directory`, in evaluation mode on `device`, its parameters in `dtype`.
 
-    Python code that it brings along is run only if it is `trusted`.
+    Of a checkpoint that has other parts it is the text part alone. Python code that it brings along is run only if it
+    is `trusted`.
+
+    Raises:
+        InputError: the files lack a tensor, which would otherwise be random.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
-    # A bar of every worker would flood the job's log.
+    # Bars, and the list of another part's tensors, would flood the job's log from every worker.
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     wanted = getattr(torch, dtype)
+    whole = AutoConfig.from_pretrained(directory, trust_remote_code=trusted)
+    family, config = FAMILIES[whole.model_type], whole.get_text_config()
     # Only the eager attention caps its logits, as Gemma 2 needs; the faster one would silently not.
-    config = AutoConfig.from_pretrained(directory, trust_remote_code=trusted)
     capped = getattr(config, "attn_logit_softcapping", None)
     attention = "eager" if capped else "sdpa"
-    model = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=wanted, attn_implementation=attention, trust_remote_code=trusted, use_safetensors=True
+    if family.wider_window:
+        config.sliding_window += family.wider_window
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        directory,
+        config=config,
+        key_mapping={f"^{re.escape(stored)}": name for stored, name in family.stored.items()},
+        dtype=wanted,
+        attn_implementation=attention,
+        trust_remote_code=trusted,
+        use_safetensors=True,
+        output_loading_info=True,
     )
+    model, found = loaded
+    if found["missing_keys"]:
+        raise InputError(f"model.path: {directory} holds no tensor {min(found['missing_keys'])}")
     wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"
     moved: PreTrainedModel = torch.nn.Module.to(model.eval(), torch.device(device))
@@ -40,10 +60,37 @@ def load_model(directory: Path, dtype: str, trusted: bool = False, device: str =
 
 
 def load_tokenizer(directory: Path, trusted: bool = False) -> "PreTrainedTokenizerBase":
-    """The tokenizer in `directory`; code that it brings along is run only if it is `trusted`."""
+    """The tokenizer in `directory`; code that it brings along is run only if it is `trusted`.
+
+    Raises:
+        InputError: transformers cannot load it.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(directory, trust_remote_code=trusted)
+    try:
+        # By default a tekken.json, Mistral's own, would go before tokenizer.json, which vLLM reads.
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            directory, trust_remote_code=trusted, mistral_format=False
+        )
+        if type(tokenizer).__module__.startswith("transformers.models."):
+            _take_from_file(tokenizer, directory / "tokenizer.json")
+    except Exception as error:  # of tokenizers, which raises nothing more special, or of the code that is brought along
+        said = " ".join(str(error).split())
+        raise InputError(f"model.path: the tokenizer in {directory} cannot be loaded: {said}") from None
+    return tokenizer
+
+
+def _take_from_file(tokenizer: Any, file: Path) -> None:
+    """Have the tokenizer cut texts as the file says.
+
+    The classes of some families take the vocabulary alone from it: LlamaTokenizer cuts as SentencePiece does also where
+    the file holds a byte-level BPE, as those of Llama 3 and of models made of it do.
+    """
+    from tokenizers import Tokenizer
+
+    said, own = Tokenizer.from_file(str(file)), tokenizer.backend_tokenizer
+    for part in ("normalizer", "pre_tokenizer", "model", "post_processor", "decoder"):
+        setattr(own, part, getattr(said, part))
 
 
 def tune_only(model: "PreTrainedModel", family: Family, layers: Sequence[int], projections: Sequence[str]) -> float:

@@ -1,17 +1,20 @@
 """What a model is to us: a base checkpoint, or a base with tensors that a training step made for it."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError, PromptsConfig
+from slam_ray.models.checkpoint import STRAY_SETTINGS, json_object, tensor_types, weight_files
 from slam_ray.models.families import Family, family_of
+from slam_ray.models.quantised import quantised_by_settings, quantised_by_tensors
 from slam_ray.pipeline.content import sha256
+from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.step import Artifact, fingerprint
 
 TRAINED_FILE = "trained.safetensors"
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,12 @@ class ModelRef:
     @property
     def config(self) -> dict[str, Any]:
         """The checkpoint's config.json."""
-        return _json_object(self.base / "config.json")
+        return json_object(self.base / "config.json")
+
+    @property
+    def on_nodes(self) -> Sequence[Folder]:
+        """The base's files, which workers read on their own nodes."""
+        return [Folder(self.base / name) for name, _ in self.manifest]
 
     @property
     def family(self) -> Family:
@@ -47,86 +55,76 @@ class ModelRef:
 
 
 def base_model(path: str, trusted: bool = False) -> ModelRef:
-    """Reference to a local checkpoint, with its code if that is `trusted`; every call hashes its files.
+    """Reference to a local checkpoint, with its code if that is `trusted`.
 
     Raises:
-        InputError: no such folder, a file is missing, the weights are not safetensors or named otherwise than in the
-            model, or the family is unknown.
+        InputError: no such folder, a file is missing, the weights are quantised, not safetensors or named otherwise
+            than in the model, or the family is unknown.
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
         raise InputError(f"model.path: no such folder: {folder}; give a folder that holds a Hugging Face checkpoint")
-    weights = _files(folder, "*.safetensors")
-    for name, found in {
-        "config.json": (folder / "config.json").is_file(),
-        "*.safetensors (pickled weights are never loaded; where you trust their author, load them with transformers and"
-        " write them with save_pretrained)": bool(weights),
-        f"{WEIGHTS} or {INDEX}, without which pickled weights would be looked for": any(
-            (folder / name).is_file() for name in (WEIGHTS, INDEX)
-        ),
-        "tokenizer.json": (folder / "tokenizer.json").is_file(),
-    }.items():
-        if not found:
+    if (folder / "config.json").is_file():
+        check_config(folder)
+    weights = weight_files(folder)
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
             raise InputError(f"model.path: {folder} holds no {name}")
+    json_object(folder / "tokenizer.json")
+    _check_tensors(folder)
     patterns = ["*.json", "*.jinja", *(["*.py"] if trusted else [])]
-    files = [*(file for pattern in patterns for file in _files(folder, pattern)), *weights]
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
     try:
-        manifest = tuple((file.name, sha256(file)) for file in files)
+        kept = [file for file in [*files, *weights] if file.name not in STRAY_SETTINGS]
+        return ModelRef(folder, tuple((file.name, _digest(file)) for file in kept), trusted=trusted)
     except OSError as error:
         raise InputError(f"model.path: {error.filename or folder} cannot be read: {error.strerror}") from None
-    _json_object(folder / "tokenizer.json")
-    _check_index(folder, {file.name for file in weights})
-    model = ModelRef(folder, manifest, trusted=trusted)
-    names = {name for file in weights for name in _tensors(file)}
-    missing = {model.family.parameter(0, projection) for projection in model.family.projections} - names
-    if missing:
+
+
+def check_config(folder: Path) -> None:
+    """Raise InputError if the settings of a checkpoint show that it cannot be used; needs none of its weights."""
+    config = json_object(folder / "config.json")
+    family_of(config)
+    if method := quantised_by_settings(folder, config):
+        raise _quantised(folder, method)
+
+
+def _check_tensors(folder: Path) -> None:
+    types, family = tensor_types(folder), family_of(json_object(folder / "config.json"))
+    if sign := quantised_by_tensors(types):
+        raise _quantised(folder, sign)
+    names = {family.loaded_name(name) for name in types}
+    if missing := {family.parameter(0, projection) for projection in family.projections} - names:
         raise InputError(
             f"model.path: {folder} holds no tensor {min(missing)}; load it with transformers and write it with"
             " save_pretrained, which names tensors as the model does"
         )
-    return model
+
+
+def _quantised(folder: Path, how: str) -> InputError:
+    return InputError(
+        f"model.path: {folder} is quantised ({how}); tuning needs the weights themselves, and is measured against them:"
+        " give the unquantised checkpoint"
+    )
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file; one that did not change since is not read again."""
+    state = file.stat()
+    return _digest_of(file, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@cache
+def _digest_of(file: Path, *state: int) -> str:
+    return sha256(file)
 
 
 def check_chat(prompts: PromptsConfig, model: ModelRef) -> None:
     """Raise InputError if the model is to be asked in a chat template and has none."""
     settings = model.base / "tokenizer_config.json"
-    inside = settings.is_file() and "chat_template" in _json_object(settings)
+    inside = settings.is_file() and json_object(settings).get("chat_template")
     if prompts.chat and not inside and not (model.base / "chat_template.jinja").is_file():
         raise InputError(
             f"prompts.chat: {model.base} has no chat template (chat_template.jinja, or in tokenizer_config.json);"
             " it is no instruct model, or lacks that file"
         )
-
-
-def _tensors(file: Path) -> list[str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="np") as stream:
-            return list(stream.keys())
-    except SafetensorError as error:
-        raise InputError(f"model.path: {file} is no whole safetensors file ({error}); fetch it anew") from None
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(file for file in folder.glob(pattern) if file.is_file())
-
-
-def _json_object(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"model.path: {file} is not JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise InputError(f"model.path: {file} holds no JSON object")
-    return values
-
-
-def _check_index(folder: Path, weights: set[str]) -> None:
-    """Every file that the index names has to be one of the weights: no pickle, no file of another folder."""
-    if (folder / INDEX).is_file():
-        named = _json_object(folder / INDEX).get("weight_map")
-        if not isinstance(named, dict) or not named:
-            raise InputError(f"model.path: {folder / INDEX} holds no weight_map from tensors to files")
-        if wrong := [name for name in named.values() if not isinstance(name, str) or name not in weights]:
-            raise InputError(f"model.path: {folder / INDEX} names {wrong[0]!r}, which is no *.safetensors beside it")

@@ -9,13 +9,13 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self, TypeVar
 
 from slam_ray.config import ExecutionConfig, InputError
 from slam_ray.pipeline.left import left_of_this_process, remove_orphaned_groups
-from slam_ray.pipeline.location import Folder, Location
+from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.resources import KEYS, Workers, shortfall
 from slam_ray.pipeline.seen import check_seen
 
@@ -30,14 +30,12 @@ class Context:
     Args:
         execution: how many workers of each kind, on what, and how long to wait for nodes.
         storage: that workers write into, which every node must see.
-        model: folder of a checkpoint that they read, likewise.
     """
 
-    def __init__(
-        self, execution: ExecutionConfig, *, storage: Location | None = None, model: str | None = None
-    ) -> None:
+    def __init__(self, execution: ExecutionConfig, *, storage: Location | None = None) -> None:
         self.execution = execution
-        self._storage, self._folders = storage, [Folder(model)] if model else []
+        self._storage = storage
+        self._files: set[Location] = set()
         self._seeing: set[str] = set()
         self._exit = ExitStack()
         self._held: tuple[str, Any, ExitStack] | None = None
@@ -57,7 +55,7 @@ class Context:
 
         Raises:
             InputError: some kind does not fit this cluster (at the first call, for all kinds), or a node does not see
-                the folders of the run.
+                the storage or what else is required.
         """
         if not self._workers:
             self._connect()
@@ -67,6 +65,18 @@ class Context:
         if self._held is None or self._held[0] != kind:
             self._wait_for_room(self._workers[kind])
         return self._workers[kind]
+
+    def require(self, files: Collection[Location]) -> None:
+        """From now on every node that does work must see these, which workers read there.
+
+        Raises:
+            InputError: a node of the cluster, if that is connected already, does not see one.
+        """
+        if not self._files.issuperset(files):
+            self._files.update(files)
+            self._seeing.clear()
+            if self._workers:
+                self._check_folders()
 
     def once(self, kind: str, function: Callable[..., T | InputError], *arguments: Any) -> T:
         """Call `function(*arguments, device)` in a process of its own in the place of one worker; wait for its result.
@@ -157,7 +167,7 @@ class Context:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         new = [node for node in nodes if node["Resources"].get("CPU") and node["NodeID"] not in self._seeing]
         if self._storage is not None and len(nodes) > 1:
-            check_seen(self._storage, self._folders, new)
+            check_seen(self._storage, sorted(self._files, key=str), new)
             self._seeing |= {node["NodeID"] for node in new}
 
     def _wait_for_room(self, kind: Workers) -> None:

@@ -8,14 +8,14 @@ from slam_ray.config import InputError
 from slam_ray.pipeline.location import Keys, Location
 
 
-def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Have every node look for a file that is written into `storage` now, and for the `folders`.
+def check_seen(storage: Location, files: Sequence[Location], nodes: Sequence[Mapping[str, Any]]) -> None:
+    """Have every node look for a file that is written into `storage` now, and for the `files`.
 
     One that is lost meanwhile is passed over.
 
     Args:
         storage: a folder of this process that the workers write into.
-        folders: others that they read.
+        files: others that they read.
         nodes: entries of `ray.nodes()`.
 
     Raises:
@@ -30,7 +30,7 @@ def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[M
         looking = [
             ray.remote(_missing)
             .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-            .remote([mark, *folders])
+            .remote([mark, *files])
             for node in nodes
         ]
         found = [_outcome(task) for task in looking]
@@ -38,14 +38,18 @@ def check_seen(storage: Location, folders: Sequence[Location], nodes: Sequence[M
         mark.remove()
     for node, missing in zip(nodes, found, strict=True):
         if missing:
-            names = " and ".join(f"{storage if path == mark else path}{said}" for path, said in missing.items())
             if isinstance(storage, Keys) and mark in missing:
                 mend = "give every machine the same endpoint and credentials, in its environment or by a role"
             else:
-                mend = "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume)"
+                mend = (
+                    "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume);"
+                    " where the Hub's files are kept, HF_HOME says"
+                )
+            names = [f"{storage if path == mark else path}{said}" for path, said in missing.items()]
+            others = [f"{len(names) - 2} more files"] if len(names) > 2 else []
             raise InputError(
-                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see {names} as the driver does:"
-                f" {mend}"
+                f"the node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) does not see"
+                f" {' and '.join([*names[:2], *others])} as the driver does: {mend}"
             )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from slam_ray.config import PromptsConfig, TrainingConfig
+from slam_ray.corpora.languages import Languages
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.step import Artifact
@@ -21,6 +22,7 @@ class TrainJob:
     Attributes:
         dtype: of the forward pass; master weights, moments and accumulated gradients are float32.
         pairs: the prepared corpus of translation pairs.
+        languages: those that are known, for their names.
         model: what is tuned.
         layers: 0-based, the layers whose projections are tuned.
         cache: folder on each node for assembled models.
@@ -34,6 +36,7 @@ class TrainJob:
     prompts: PromptsConfig
     dtype: str
     pairs: Artifact[Any]
+    languages: Languages
     model: ModelRef
     layers: tuple[int, ...]
     cache: Path

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 
 from slam_ray.config import InputError
 from slam_ray.corpora import read_pairs
+from slam_ray.models.checkpoint import weight_files
+from slam_ray.models.families import Family
 from slam_ray.models.loading import load_model, load_tokenizer, tune_only
 from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE
@@ -47,7 +49,8 @@ def train(job: TrainJob) -> TrainResult | InputError:
 def _train(job: TrainJob) -> TrainResult:
     folder = place(job.model, job.cache)
     pairs = read_pairs(job.pairs)
-    examples = tokenize(load_tokenizer(folder, job.model.trusted), job.prompts, pairs, job.config.max_length)
+    tokenizer = load_tokenizer(folder, job.model.trusted)
+    examples = tokenize(tokenizer, job.prompts, pairs, job.config.max_length, job.languages)
     trainer = Trainer(job, folder, examples)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
@@ -62,7 +65,7 @@ def _train(job: TrainJob) -> TrainResult:
         if job.share < 1:
             save(output, trainer.parameters, progress, write=trainer.rank == 0)
         if trainer.rank == 0:
-            save_file(as_stored(folder, weights, job.dtype), output / TRAINED_FILE)
+            save_file(as_stored(folder, job.model.family, weights, job.dtype), output / TRAINED_FILE)
             lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
             (output / LOSS_FILE).write_text(lines)
     return TrainResult(
@@ -183,17 +186,19 @@ class Trainer:
         self._kept = self._progress.step
 
 
-def as_stored(folder: Path, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
-    """Float32 weights in the precision in which a checkpoint's files hold them.
+def as_stored(folder: Path, family: Family, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
+    """Float32 weights under the names and in the precision in which a checkpoint's files hold them.
 
     What training in `dtype` did not move keeps the file's own number to the bit, as the frozen parts of a fused weight
     must: loading it in `dtype` may have rounded it.
     """
     stored = {}
-    for file in folder.glob("*.safetensors"):
+    for file in weight_files(folder):
         with safe_open(file, framework="pt") as stream:
-            for name in weights.keys() & set(stream.keys()):
-                before = stream.get_tensor(name)
-                unmoved = weights[name] == before.to(getattr(torch, dtype)).float()
-                stored[name] = torch.where(unmoved, before, weights[name].to(before.dtype))
+            for name in stream.keys():  # noqa: SIM118 - not a dict
+                if (weight := weights.get(family.loaded_name(name))) is not None:
+                    before = stream.get_tensor(name)
+                    unmoved = weight == before.to(getattr(torch, dtype)).float()
+                    stored[name] = torch.where(unmoved, before, weight.to(before.dtype))
+    assert len(stored) == len(weights), "a trained weight is none of the checkpoint's tensors"
     return stored

@@ -16,7 +16,7 @@ from slam_ray.config import CorporaConfig, EvaluationConfig, ExecutionConfig, Mo
 from slam_ray.corpora import Problem, problems_step
 from slam_ray.evaluation import compare_step, generate_step, read_responses, score_step
 from slam_ray.evaluation import pool as pool_module
-from slam_ray.evaluation.engine import Completion, Request
+from slam_ray.evaluation.engine import Completion, EngineKind, Request
 from slam_ray.evaluation.pool import EnginePool
 from slam_ray.evaluation.responses import FinishedRows, Response
 from slam_ray.models.loading import load_model
@@ -31,6 +31,7 @@ from tests.models import tiny_llama
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 DTYPE = "float32"
+KIND = EngineKind(DTYPE, 1024)  # the context of the tiny model
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_
     expected = {model.fingerprint: plain_greedy(model, folder / "cache", 16, 16) for model in (base, tuned)}
     assert expected[base.fingerprint] != expected[tuned.fingerprint]
     for model in (base, tuned, base):
-        found = {item.key: item for part in pool.generate(model, DTYPE, requests(16, 16)) for item in part}
+        found = {item.key: item for part in pool.generate(model, KIND, requests(16, 16)) for item in part}
         assert [found[key].tokens for key in range(16)] == expected[model.fingerprint]
         for item in found.values():
             ended = item.tokens[-1] == 1
@@ -115,7 +116,7 @@ def test_rows_of_engines_that_are_killed_together_are_asked_again(
     asked = requests(600, 48)
     found: list[Completion] = []
     victims: list[int] = []
-    for completions in pool.generate(base, DTYPE, asked):
+    for completions in pool.generate(base, KIND, asked):
         found += completions
         if not victims:
             victims = pool.processes
@@ -141,7 +142,7 @@ def test_it_gives_up_where_engines_are_lost_again_and_again(
                 os.kill(process, signal.SIGKILL)
 
     with engine, meanwhile(kill, every_s=0.05), pytest.raises(RuntimeError, match="2 engines were lost while generat"):
-        list(engine.generate(base, DTYPE, requests(1, 1)))
+        list(engine.generate(base, KIND, requests(1, 1)))
 
 
 def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
@@ -199,4 +200,4 @@ def test_engines_without_a_place_say_what_they_want(
         EnginePool(Workers("engines", 1, cpus=64, gpus=0), folder / "cache") as pool,
         pytest.raises(RuntimeError, match="no engine found a place in 1 s: each wants 64 CPU"),
     ):
-        list(pool.generate(base, DTYPE, requests(1, 1)))
+        list(pool.generate(base, KIND, requests(1, 1)))

@@ -38,7 +38,7 @@ from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.local_ray import local_node, local_ray
 from slam_ray.pipeline.location import Folder
 
-storage, model, inside = Folder(sys.argv[1]), sys.argv[2], sys.argv[3:]
+storage, model, inside = Folder(sys.argv[1]), Folder(sys.argv[2]), sys.argv[3:]
 one = {"counting_actors": 1, "training_workers": 1, "engines": 1}
 
 def refused(context):
@@ -52,7 +52,8 @@ with local_ray(cpus=0) as head, contextlib.ExitStack() as nodes:
         refused(context)
     with Context(ExecutionConfig(**one, node_wait_s=1)) as context:
         refused(context)
-    with Context(ExecutionConfig(**one, node_wait_s=120), storage=storage, model=model) as context:
+    with Context(ExecutionConfig(**one, node_wait_s=120), storage=storage) as context:
+        context.require([model / name for name in ("config.json", "model.safetensors", "tokenizer.json")])
         threading.Timer(1, lambda: nodes.enter_context(local_node(head, 1, {}))).start()
         print("got", context.workers("counting").count, flush=True)
         if inside:
@@ -97,6 +98,8 @@ def test_a_run_waits_for_nodes_and_wants_them_to_see_its_storage(tmp_path: Path)
     inside = [*UNSHARE, "sh", "-c", hide, "sh"] if namespaces else []
     storage, model = tmp_path / "storage", tmp_path / "model"
     model.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (model / name).touch()
     done = run([sys.executable, "-c", JOINING, str(storage), str(model), *inside])
     assert done.returncode == 0, done.stdout
     lines = [line for line in done.stdout.splitlines() if not line.startswith("  training")]
@@ -110,4 +113,4 @@ def test_a_run_waits_for_nodes_and_wants_them_to_see_its_storage(tmp_path: Path)
     assert lines[-1] == "left in the storage: []"
     if not namespaces:
         pytest.skip("this machine gives no mount namespace in which a node would not see the storage")
-    assert f"does not see {storage} and {model} as the driver does" in done.stdout
+    assert f"does not see {storage} and {model / 'config.json'} and 2 more files as the driver does" in done.stdout

@@ -1,6 +1,7 @@
 """Every model family, each a tiny random model: which weights are tuned, and what a tuned checkpoint is."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slam_ray.config import InputError
-from slam_ray.models.families import FAMILIES, family_of
+from slam_ray.models.families import ACTIVATIONS, FAMILIES, family_of
 from slam_ray.models.loading import load_model, tune_only
 from slam_ray.models.placing import assemble
 from slam_ray.models.reference import TRAINED_FILE, base_model
+from slam_ray.training.worker import as_stored
 from tests.models import tiny_model
 
 LAYERS = (0, 2)
 TOKENS = torch.arange(3, 43).reshape(2, 20)
 
 
+FILED = {"gpt2": "transformer.h", "gemma3": "language_model.model.layers"}  # where the files have the layers
 FFN, ATTENTION = ("up", "down"), ("q", "k", "v", "o")
 
 
@@ -46,13 +49,14 @@ def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, 
         model(TOKENS, labels=TOKENS).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    save_file({key: weight.detach().clone() for key, weight in tuned.items()}, tmp_path / TRAINED_FILE)
+    weights = {key: weight.detach().clone() for key, weight in tuned.items()}
+    save_file(as_stored(base, FAMILIES[name], weights, "float32"), tmp_path / TRAINED_FILE)
     assemble(base, tmp_path / TRAINED_FILE, tmp_path / "tuned")
 
     before, after = (load_file(tmp_path / folder / "model.safetensors") for folder in ("base", "tuned"))
     expected = {key: torch.zeros_like(weight, dtype=torch.bool) for key, weight in before.items()}
     for layer in LAYERS:
-        prefix = f"{'transformer.h' if name == 'gpt2' else 'model.layers'}.{layer}."
+        prefix = f"{FILED.get(name, 'model.layers')}.{layer}."
         for projection in projections:
             if projection == "layer":
                 for key in before:
@@ -65,7 +69,7 @@ def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, 
     changed = sum((before[key] != after[key]).sum().item() for key in before)
     size = sum(mask.sum().item() for mask in expected.values())
     assert 0.95 * size < changed <= size
-    assert share == pytest.approx(size / model.num_parameters())
+    assert share == pytest.approx(size / model.num_parameters()), "of the text part alone"
 
     again = load_model(tmp_path / "tuned", "float32")
     with torch.no_grad():
@@ -126,7 +130,22 @@ def test_a_family_without_a_gate_says_so() -> None:
     [
         ({"model_type": "mixtral", "num_local_experts": 8}, "a router decides"),
         ({"model_type": "qwen3_moe", "num_experts": 128}, "a router decides"),
-        ({"model_type": "mamba"}, "'mamba' is not supported; supported are: gemma2, gpt2, llama"),
+        # In config.json of gpt-oss and Granite, and with all numbers left at their defaults.
+        ({"model_type": "gpt_oss", "num_local_experts": 32}, "'gpt_oss' is a mixture of experts"),
+        ({"model_type": "granitemoe"}, "is a mixture of experts"),
+        ({"model_type": "llama4", "text_config": {"num_local_experts": 16}, "vision_config": {}}, "a router decides"),
+        ({"model_type": "mamba"}, "'mamba' has layers that are no attention"),
+        ({"model_type": "qwen3_5", "text_config": {"model_type": "qwen3_5_text"}}, "their state runs on"),
+        ({"model_type": "qwen3_next", "num_experts": 512}, "their state runs on"),
+        ({"model_type": "apertus", "hidden_act": "xielu"}, "positive also far below zero (xIELU)"),
+        ({"model_type": "llama", "hidden_act": "xielu"}, "hidden_act is 'xielu': whether a neuron is activated"),
+        ({"model_type": "gemma3", "text_config": {"hidden_activation": "sigmoid"}}, "hidden_activation is 'sigmoid'"),
+        ({"model_type": "t5"}, "has an encoder and a decoder"),
+        ({"model_type": "new", "is_encoder_decoder": True}, "has an encoder and a decoder"),
+        ({"model_type": "bert"}, "is an encoder: it writes no text"),
+        ({"model_type": "gemma3_text", "use_bidirectional_attention": True}, "reads its text in both directions"),
+        ({"model_type": "qwen2_5_vl", "vision_config": {"depth": 32}}, "only the text part of 'gemma3' is known"),
+        ({"model_type": "bloom"}, "'bloom' is not supported; supported are: cohere2, gemma2, gemma3, gemma3_text,"),
         ({}, "'' is not supported"),
     ],
 )
@@ -134,6 +153,43 @@ def test_an_unsupported_family_is_named(config: dict[str, object], part: str) ->
     with pytest.raises(InputError) as caught:
         family_of(config)
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_positive_where_its_input_is(name: str) -> None:
+    from transformers.activations import ACT2FN
+
+    inputs = torch.cat([-torch.logspace(2, -3, 200), torch.zeros(1), torch.logspace(-3, 2, 200)])
+    assert (ACT2FN[name](inputs) > 0).equal(inputs > 0)
+
+
+def test_the_text_part_of_either_naming_is_loaded_alone(tmp_path: Path) -> None:
+    base = tiny_model(tmp_path, "gemma3")
+    published = load_model(base, "float32")
+    assert type(published).__name__ == "Gemma3ForCausalLM"
+    assert published.num_parameters() < sum(tensor.numel() for tensor in load_file(base / "model.safetensors").values())
+    # As Gemma3ForConditionalGeneration calls them in memory.
+    newer = {
+        re.sub(
+            r"^language_model\.model\.",
+            "model.language_model.",
+            re.sub(r"^(vision_tower|multi_modal)", r"model.\1", key),
+        ): weight
+        for key, weight in load_file(base / "model.safetensors").items()
+    }
+    save_file(newer, base / "model.safetensors", metadata={"format": "pt"})
+    base_model(str(base))
+    with torch.no_grad():
+        assert load_model(base, "float32")(TOKENS).logits.equal(published(TOKENS).logits)
+
+
+def test_a_tensor_that_the_files_lack_is_named(tmp_path: Path) -> None:
+    weights = tiny_model(tmp_path, "olmo3") / "model.safetensors"
+    fewer = load_file(weights)
+    del fewer["model.layers.2.post_attention_layernorm.weight"]
+    save_file(fewer, weights, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"holds no tensor model\.layers\.2\.post_attention_layernorm\.weight"):
+        load_model(tmp_path, "float32")
 
 
 def test_a_checkpoint_with_other_names_is_refused_before_it_is_tuned(tmp_path: Path) -> None:

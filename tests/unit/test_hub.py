@@ -16,6 +16,7 @@ from tests.models import tiny_llama
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+STRAYS = ("pytorch_model.bin", "consolidated.safetensors", "model.fp16.safetensors", "params.json")
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -75,7 +76,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[str]:
     folder = tiny_llama(tmp_path / "published")
-    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    for stray in STRAYS:
+        (folder / stray).write_bytes(b"a pickle, or other weights")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Published", (Hub,), {"folder": folder}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -93,11 +95,23 @@ def test_a_model_is_fetched_once_and_known_by_its_commit(hub: str, tmp_path: Pat
     commit, fingerprint, folder = fetch(tmp_path, hub, "me/tiny").split()
     assert commit == COMMIT
     assert (Path(folder) / "model.safetensors").exists()
-    assert not (Path(folder) / "pytorch_model.bin").exists(), "pickled weights are never fetched"
+    assert not [stray for stray in STRAYS if (Path(folder) / stray).exists()], "they are never fetched"
     nowhere = "http://127.0.0.1:1"
     assert fetch(tmp_path, nowhere, "me/tiny").split() == [commit, fingerprint, folder]
+    (Path(folder) / "model.safetensors").unlink()
+    assert fetch(tmp_path, hub, "me/tiny").split() == [commit, fingerprint, folder]
+    assert (Path(folder) / "model.safetensors").exists(), "fetched again"
 
 
 def test_a_model_that_is_not_there_is_named(hub: str, tmp_path: Path) -> None:
     said = fetch(tmp_path, hub, "me/none")
     assert said.startswith("InputError: model.hub: cannot fetch 'me/none' (revision main) from the Hub")
+
+
+def test_a_quantised_model_is_refused_before_its_weights_are_fetched(hub: str, tmp_path: Path) -> None:
+    config = tmp_path / "published" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"quantization_config": {"quant_method": "gptq"}}))
+    said = fetch(tmp_path, hub, "me/tiny")
+    assert said.startswith("InputError: model.hub: me/tiny:")
+    assert "is quantised (gptq)" in said
+    assert not [*tmp_path.glob("home/**/*.safetensors")]

@@ -106,7 +106,7 @@ def encode(
             tokens += tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
         if activations.text in ("prompt", "answer"):
             # The beginning of sequence is no text, and the same in every language.
-            start, end = int(tokens[0] == tokenizer.bos_token_id), len(tokens)
+            start, end = asked.begins, len(tokens)
         if activations.tokens == "last":
             start = end - 1
         encoded.append(Encoded(question.id, question.language, tokens, start, end))

@@ -85,7 +85,7 @@ def states_step(
         )
         return StatesResult(languages=languages, layers=layers, questions=len(ids))
 
-    return Step("states", 1, config, {"questions": questions, "model": model}, StatesResult, run, workers="counting")
+    return Step("states", 2, config, {"questions": questions, "model": model}, StatesResult, run, workers="counting")
 
 
 def read_map(artifact: Artifact[StatesResult]) -> Floats:

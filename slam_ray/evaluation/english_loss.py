@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from slam_ray.config import ExecutionConfig, InputError, Section
 from slam_ray.corpora import Prepared, read_questions
+from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.step import Artifact, Attempt, Step
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # A longer text counts with its first tokens; texts are packed into rows of so many.
 TEXT_TOKENS, ROW_TOKENS = 1024, 2048
@@ -44,7 +49,7 @@ def english_loss_step(
         return attempt.context.once("counting", english_loss, asked, model, dtype, Path(execution.model_cache))
 
     made_of = EnglishLossConfig(dtype=dtype)
-    return Step("english-loss", 1, made_of, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
+    return Step("english-loss", 2, made_of, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
 
 
 def english_loss(
@@ -64,8 +69,16 @@ def english_loss(
     from slam_ray.training.loss import negative_log_likelihood
 
     folder = place(model, cache)
-    encoded = load_tokenizer(folder, model.trusted)(list(texts), truncation=True, max_length=TEXT_TOKENS)["input_ids"]
-    examples = [Example(np.array(tokens, np.int32), prompt=1) for tokens in encoded if len(tokens) > 1]
+    try:
+        tokenizer = load_tokenizer(folder, model.trusted)
+        check_texts(tokenizer, texts)
+    except InputError as error:
+        return error
+    examples = []
+    for text in tokens_of(tokenizer, texts):
+        first = max(text.begins, 1)  # what nothing predicts
+        if len(text.ids) > first:
+            examples.append(Example(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
     if not examples:
         return InputError("corpora.english: no text has two tokens")
     loaded = load_model(folder, dtype, model.trusted, device)
@@ -75,3 +88,10 @@ def english_loss(
             total += negative_log_likelihood(loaded, row, torch.device(device)).item()
     tokens = target_tokens(examples)
     return EnglishLoss(loss=total / tokens, tokens=tokens, texts=len(examples))
+
+
+def check_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> None:
+    """Raise InputError if a text spells the beginning or end of a sequence."""
+    marks = marks_of(tokenizer)
+    for text in texts:
+        check_unmarked(marks, text, f"corpora.english: the text {text!r}")

@@ -1,7 +1,7 @@
 """The generate step: a model's responses to the problems of a benchmark, greedy (appendix A.3, Table 8)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from slam_ray.evaluation.responses import (
     Response,
     write_responses,
 )
+from slam_ray.models.context import ContextLength, context_length
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import ModelRef, check_chat
 from slam_ray.pipeline.progress import Progress
@@ -57,13 +58,20 @@ def generate_step(
     if dtype == "float64":
         raise InputError("model.dtype: vLLM does not generate in float64; choose float32 or bfloat16")
 
+    made_of = GenerateConfig(
+        max_new_tokens=config.max_new_tokens,
+        prompt=prompts.reasoning,
+        chat=prompts.chat,
+        thinking=prompts.thinking,
+        dtype=dtype,
+    )
+
     def run(attempt: Attempt) -> GenerateResult:
         asked = read_questions(problems)
         kept = FinishedRows(attempt.scratch, attempt.output.name)
         responses = {(response.language, response.id): response for response in kept.earlier()}
-        todo = [problem for problem in asked if (problem.language, problem.id) not in responses]
         progress = Progress("generating", len(asked), "responses", len(responses))
-        for finished in _generate(todo, config, prompts, dtype, model, attempt, Path(execution.model_cache)):
+        for finished in _generate(asked, set(responses), made_of, prompts, model, attempt, execution):
             kept.add(finished)
             responses |= {(response.language, response.id): response for response in finished}
             progress.advance(len(finished))
@@ -76,53 +84,60 @@ def generate_step(
             cut=sum(response.finish == "length" for response in responses.values()),
         )
 
-    made_of = GenerateConfig(
-        max_new_tokens=config.max_new_tokens,
-        prompt=prompts.reasoning,
-        chat=prompts.chat,
-        thinking=prompts.thinking,
-        dtype=dtype,
-    )
-    return Step("generate", 1, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
+    return Step("generate", 2, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
 
 
-def check_lengths(problems: Sequence[Question], tokens: Sequence[int], max_new_tokens: int, model: ModelRef) -> None:
-    """Raise InputError, naming the longest problem, if a prompt and its answer may not fit the model's context."""
-    from slam_ray.evaluation.engine import context_length
+def check_lengths(
+    problems: Sequence[Question], tokens: Sequence[int], max_new_tokens: int, context: ContextLength
+) -> None:
+    """Raise InputError, naming the longest problem, if a prompt and its answer may not fit the context.
 
+    Args:
+        problems: at least one.
+        tokens: of the prompt of each.
+        max_new_tokens: that an answer may have.
+        context: of the model that is asked (`context_length`).
+    """
     longest = max(range(len(problems)), key=tokens.__getitem__)
-    context = context_length(model)
-    if tokens[longest] + max_new_tokens > context:
+    if tokens[longest] + max_new_tokens > context.tokens:
         problem = problems[longest]
+        remedies = [context.remedy, "lower evaluation.max_new_tokens", "leave the problem out"]
         raise InputError(
             f"problem {problem.id!r} ({problem.language}): its prompt of {tokens[longest]} tokens and"
-            f" {max_new_tokens} new ones do not fit the model's {context}; lower --evaluation.max_new_tokens"
-            " or leave the problem out"
+            f" {max_new_tokens} new ones do not fit {context.limit}; {' or '.join(filter(None, remedies))}"
         )
 
 
 def _generate(
     problems: Sequence[Question],
-    config: EvaluationConfig,
+    answered: Collection[tuple[str, str]],
+    config: GenerateConfig,
     prompts: PromptsConfig,
-    dtype: str,
     model: ModelRef,
     attempt: Attempt,
-    cache: Path,
+    execution: ExecutionConfig,
 ) -> Iterator[list[Response]]:
-    """Yield responses as they are finished, by engines that stay up for the next step of their kind."""
-    if not problems:
+    """Yield responses as they are finished, by engines that stay up for the next step of their kind.
+
+    Those `answered` (language and id) before are not asked again, but count for the engines' context: what another
+    attempt finished came from the same ones.
+    """
+    todo = [key for key, problem in enumerate(problems) if (problem.language, problem.id) not in answered]
+    if not todo:
         return
-    from slam_ray.evaluation.engine import Request
+    from slam_ray.evaluation.engine import EngineKind, Request, engine_context
     from slam_ray.evaluation.pool import EnginePool
 
     tokenizer = load_tokenizer(model.base, model.trusted)
     asked = ask(prompts, [problem.question for problem in problems], tokenizer)
-    check_lengths(problems, [len(each.tokens) for each in asked], config.max_new_tokens, model)
-    requests = [Request(key, each.tokens, config.max_new_tokens) for key, each in enumerate(asked)]
+    context = context_length(model, execution.max_context)
+    lengths = [len(each.tokens) for each in asked]
+    check_lengths(problems, lengths, config.max_new_tokens, context)
+    kind = EngineKind(config.dtype, engine_context(context, max(lengths) + config.max_new_tokens))
+    requests = [Request(key, asked[key].tokens, config.max_new_tokens) for key in todo]
     workers = attempt.context.workers("engines")
-    pool = attempt.context.hold("engines", lambda: EnginePool(workers, cache))
-    for completions in pool.generate(model, dtype, requests):
+    pool = attempt.context.hold("engines", lambda: EnginePool(workers, Path(execution.model_cache)))
+    for completions in pool.generate(model, kind, requests):
         yield [_response(problems[item.key], asked[item.key].text, item, tokenizer) for item in completions]
 
 

@@ -5,7 +5,7 @@ never comes to name other artifacts than it did.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.room import room_in
-from slam_ray.pipeline.stages import Stage, describe, plan, run, try_out
+from slam_ray.pipeline.stages import Stages, describe, plan, run, try_out, without_workers
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
 
@@ -30,7 +30,7 @@ class Run:
         InputError: a finished run of this name is not what these stages lead to; a stage cannot be built.
     """
 
-    def __init__(self, config: RunConfig, stages: Sequence[Stage]) -> None:
+    def __init__(self, config: RunConfig, stages: Stages) -> None:
         self.storage = Storage.of(config)
         self.path = self.storage.root / "runs" / config.name
         self._config, self._stages = config, stages
@@ -41,19 +41,16 @@ class Run:
             self._artifacts = read_links(self.path / ARTIFACTS)
             self._check()
 
-    def dry_run(self, texts: Sequence[Stage]) -> int:
-        """Say which stages are done or to do, meet the errors of `texts` (see `try_out`); the exit code."""
-        try_out(texts, self.storage)
+    def dry_run(self) -> int:
+        """Say which stages are done or to do, and meet the errors that need no worker; the exit code."""
+        try_out(without_workers(self._stages), self.storage)
         print(describe(self._planned))
         return ALL_DONE if all(stage.state == "done" for stage in self._planned) else TO_DO
 
     def carry_out(self) -> dict[str, Artifact[Any]]:
         """Make what is not made yet; the artifacts by title, each linked in the folder as soon as it stands."""
         config = self._config
-        with (
-            room_in(self.storage.root),
-            Context(config.execution, storage=self.storage.root, model=config.model.path) as context,
-        ):
+        with room_in(self.storage.root), Context(config.execution, storage=self.storage.root) as context:
             text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
             (self.path / CONFIG).write_bytes(text.encode())
             return run(self._stages, self.storage, context, self._link)

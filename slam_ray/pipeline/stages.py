@@ -9,7 +9,7 @@ from typing import Any
 
 from slam_ray.config import ExecutionConfig
 from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.step import Artifact, NotMade, Step
+from slam_ray.pipeline.step import Artifact, NotMade, OnNodes, Step
 from slam_ray.pipeline.storage import Storage
 
 Done = Mapping[str, Artifact[Any]]
@@ -25,6 +25,20 @@ class Stage:
     title: str
     build: Callable[[Done], Step[Any]]
     fetches: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """What has to hold of the artifacts made before it, which need no workers, ere workers are started.
+
+    Attributes:
+        look: returns lines that people should read; raises InputError, or `NotMade` where it cannot tell yet.
+    """
+
+    look: Callable[[Done], Sequence[str]]
+
+
+Stages = Sequence[Stage | Check]
 
 
 @dataclass(frozen=True)
@@ -51,11 +65,13 @@ class _Known(dict[str, Artifact[Any]]):
         raise NotMade(title)
 
 
-def plan(stages: Sequence[Stage], storage: Storage) -> list[Planned]:
+def plan(stages: Stages, storage: Storage) -> list[Planned]:
     """Say for each stage whether it is done, to do, or depends on one whose result is not known yet."""
     known, planned = _Known(), []
     titles: dict[str, str] = {}
     for stage in stages:
+        if isinstance(stage, Check):
+            continue
         try:
             step = stage.build(known)
         except NotMade as missing:
@@ -78,17 +94,30 @@ def describe(planned: Sequence[Planned]) -> str:
 
 
 def run(
-    stages: Sequence[Stage],
+    stages: Stages,
     storage: Storage,
     context: Context,
     made: Callable[[str, Artifact[Any]], None] = lambda title, artifact: None,
 ) -> dict[str, Artifact[Any]]:
-    """Make what is not made yet, in order; `made` is told of each artifact as soon as it stands."""
+    """Make what is not made yet, in order; `made` is told of each artifact as soon as it stands.
+
+    Checks are made once workers are needed.
+    """
     done: dict[str, Artifact[Any]] = {}
+    checks: list[Check] = []
+    told: set[str] = set()
     for stage in stages:
+        if isinstance(stage, Check):
+            checks.append(stage)
+            continue
         step = stage.build(done)
+        _say([note for note in step.notes if note not in told])
+        told |= set(step.notes)
+        context.require([file for item in step.inputs.values() if isinstance(item, OnNodes) for file in item.on_nodes])
         artifact = storage.find(step, thorough=True)
         if artifact.directory is None:
+            while checks and step.workers is not None:
+                _say(checks.pop(0).look(done))
             print(f"{stage.title}: {step.fingerprint}", flush=True)
             context.release(keep=step.workers)
             artifact = storage.make(step, context)
@@ -101,19 +130,36 @@ def run(
     return done
 
 
-def try_out(stages: Sequence[Stage], storage: Storage) -> None:
-    """Meet the errors of cheap stages that need no Ray: make what `storage` lacks in a folder that is thrown away.
+def without_workers(stages: Stages) -> Stages:
+    """The first stages, which need no Ray: up to the last check."""
+    last = max((place for place, stage in enumerate(stages) if isinstance(stage, Check)), default=-1)
+    return stages[: last + 1]
 
-    What is still to be fetched, and what rests on it, is left out.
+
+def try_out(stages: Stages, storage: Storage) -> None:
+    """Meet the errors of cheap stages that need no Ray, and of checks.
+
+    What `storage` lacks is made in a folder that is thrown away. What is still to be fetched, and what rests on it, is
+    left out.
     """
-    known = _Known()
+    known, said = _Known(), list[str]()
     with tempfile.TemporaryDirectory() as folder, Context(ExecutionConfig()) as context, redirect_stdout(None):
         for stage in stages:
             try:
+                if isinstance(stage, Check):
+                    said += stage.look(known)
+                    continue
                 step = stage.build(known)
             except NotMade:
                 continue
+            said += [note for note in step.notes if note not in said]
             artifact = storage.find(step)
             if artifact.directory is None and not stage.fetches:
                 artifact = Storage(Path(folder)).make(step, context)
             known[stage.title] = artifact
+    _say(said)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, flush=True)

@@ -6,10 +6,10 @@ workers and devices stay out of it: they reach the function through its closure 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -25,6 +25,14 @@ class HasFingerprint(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+
+@runtime_checkable
+class OnNodes(Protocol):
+    """An input that workers read from files of the node that they are on, outside the storage."""
+
+    @property
+    def on_nodes(self) -> Sequence[Location]: ...
 
 
 class NotMade(Exception):
@@ -107,6 +115,7 @@ class Step(Generic[R]):
         inputs: what it reads, by name.
         result: type of the small result kept in the record; files go into the attempt's directory.
         run: does the work.
+        notes: lines that its user is told whenever it is looked at, e.g. of files that are left out.
         workers: kind of workers it holds while it runs, or None for a step in the driver alone. Consecutive steps
             of one kind may share them (see `Context.hold`).
     """
@@ -118,6 +127,7 @@ class Step(Generic[R]):
     result: type[R]
     run: Callable[[Attempt], R]
     workers: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:

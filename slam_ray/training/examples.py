@@ -6,42 +6,48 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slam_ray.config import InputError, PromptsConfig
+from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.records import Pair
+from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
 from slam_ray.training.batches import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CHUNK = 1000  # pairs at a time: where each token lies takes far more room than the token
-
 
 def tokenize(
-    tokenizer: "PreTrainedTokenizerBase", prompts: PromptsConfig, pairs: Sequence[Pair], max_length: int
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: PromptsConfig,
+    pairs: Sequence[Pair],
+    max_length: int,
+    languages: Languages = KNOWN,
 ) -> list[Example]:
     """Each pair that has at most `max_length` tokens: prompt, a space, the English side, end of sequence.
 
-    The tokenizer puts its beginning of sequence in front, if it has one. A longer pair is left out, never cut.
+    The beginning of sequence is in front, if the model has one. A longer pair is left out, never cut.
 
     Raises:
-        InputError: the tokenizer has no end of sequence, or no pair is short enough.
+        InputError: the tokenizer has no end of sequence, a pair spells one, or no pair is short enough.
     """
     end = tokenizer.eos_token_id
     if end is None:
         raise InputError("the model's tokenizer has no end-of-sequence token; name one in its tokenizer_config.json")
+    marks = marks_of(tokenizer)
     examples = []
-    for start in range(0, len(pairs), CHUNK):
-        chunk = pairs[start : start + CHUNK]
-        prefixes = [translation_prompt(prompts, pair.language, pair.source) for pair in chunk]
-        texts = [f"{prefix} {pair.english}" for prefix, pair in zip(prefixes, chunk, strict=True)]
-        encoded = tokenizer(texts, return_offsets_mapping=True)
-        tokenized = zip(chunk, prefixes, encoded["input_ids"], encoded["offset_mapping"], strict=True)
-        for pair, prefix, tokens, spans in tokenized:
-            if len(tokens) < max_length:
-                # By what tokens cover: the prompt alone may be cut into other tokens than inside the whole.
-                prompt = sum(last <= len(prefix) for _, last in spans)
-                name = f"{pair.id!r} ({pair.language}, {pair.kind})"
-                examples.append(Example(np.array([*tokens, end], np.int32), prompt, name))
+    texts = (f"{_prompt(prompts, pair, languages)} {pair.english}" for pair in pairs)
+    for pair, tokens in zip(pairs, tokens_of(tokenizer, texts), strict=True):
+        name = f"{pair.id!r} ({pair.language}, {pair.kind})"
+        check_unmarked(marks, f"{pair.source}\n{pair.english}", f"the pair {name}")
+        if len(tokens.ids) < max_length:
+            # By what tokens cover: the prompt alone may be cut into other tokens than inside the whole.
+            prompt = len(_prompt(prompts, pair, languages))
+            without_loss = sum(last <= prompt for _, last in tokens.spans)
+            examples.append(Example(np.array([*tokens.ids, end], np.int32), without_loss, name))
     if not examples:
         raise InputError(f"no translation pair has at most {max_length} tokens; raise training.max_length")
     return examples
+
+
+def _prompt(prompts: PromptsConfig, pair: Pair, languages: Languages) -> str:
+    return translation_prompt(prompts, pair.language, pair.source, languages)

@@ -27,7 +27,7 @@ from slam_ray.models.reference import ModelRef, base_model
 from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.step import Artifact
 from tests.counting import LANGUAGES, questions, reference_counts
-from tests.models import tiny_llama, tiny_model
+from tests.models import WINDOW, tiny_llama, tiny_model
 
 BUMP = "the count step gives another result for the same input: raise its version in activations/counting.py"
 
@@ -59,7 +59,9 @@ def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsCo
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
-    base = base_model(str(tiny_model(tmp_path, family, layers=3)))
+    # In float64 Gemma 2's attention, with a softmax in float32, makes NaN of a padded place that sees nothing.
+    window = 128 if family == "gemma2" else WINDOW
+    base = base_model(str(tiny_model(tmp_path, family, layers=3, window=window)))
     assert_counts_equal_the_reference(base, ActivationsConfig(groups=4, token_budget=900))
 
 

@@ -21,7 +21,7 @@ from slam_ray.pipeline.context import Context
 from slam_ray.pipeline.location import Folder
 from slam_ray.pipeline.resources import Workers, shortfall
 from slam_ray.pipeline.runs import Run
-from slam_ray.pipeline.stages import Done, Stage, plan, run
+from slam_ray.pipeline.stages import Check, Done, Stage, plan, run, try_out, without_workers
 from slam_ray.pipeline.step import Artifact, Attempt, NotMade, Step, fingerprint
 from slam_ray.pipeline.storage import Storage
 from tests.artifacts import artifact_of
@@ -307,6 +307,37 @@ def test_an_artifact_that_is_not_made_has_no_result() -> None:
         _ = Artifact[Product]("product", "0123").result
 
 
+def test_a_check_is_made_once_workers_are_needed_and_stops_them(
+    tmp_path: Path, context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, calls = Storage(tmp_path), list[int]()
+
+    def look(done: Done) -> list[str]:
+        if done["one"].result.value != 3:
+            raise InputError("not three")
+        return ["note: three"]
+
+    def counted(done: Done) -> Step[Product]:
+        return replace(product(done["one"], 2, calls), workers="counting")
+
+    checked: list[Stage | Check] = [Stage("one", lambda done: constant(3)), Check(look), Stage("two", counted)]
+    assert [planned.title for planned in plan(checked, storage)] == ["one", "two"]
+    assert without_workers(checked) == checked[:2]
+    assert without_workers(stages(2, [])) == []
+    try_out(checked[:2], storage)
+    try_out(checked[1:2], storage)  # it cannot tell yet
+    assert capsys.readouterr().out == "note: three\n"
+    wrong = [Stage("one", lambda done: constant(4)), *checked[1:]]
+    for call in (lambda: try_out(wrong[:2], storage), lambda: run(wrong, storage, context)):
+        with pytest.raises(InputError, match="not three"):
+            call()
+    assert calls == []
+    run(checked, storage, context)
+    run(checked, storage, context)
+    assert calls == [2]
+    assert capsys.readouterr().out.count("note: three") == 1
+
+
 def test_shortfall_names_what_is_missing() -> None:
     workers = Workers("training", 3, cpus=1, gpus=1)
     assert shortfall(workers, [{"CPU": 8, "GPU": 2}, {"CPU": 1, "GPU": 4}]) is None
@@ -318,7 +349,7 @@ def test_a_finished_run_keeps_its_name_and_its_links(tmp_path: Path, capsys: pyt
     corpora = {"questions": "q", "pairs": "p", "benchmarks": {"b": "b"}}
     config = RunConfig(name="mine", storage=str(tmp_path), model={"path": "m"}, corpora=corpora)
     finished = Run(config, stages(2, []))
-    assert finished.dry_run([]) == TO_DO
+    assert finished.dry_run() == TO_DO
     done = finished.carry_out()
     Run(config, stages(5, []))  # not finished: free to change
     assert finished.keep(done["two"].file("value.txt")).read_bytes() == b"6"
@@ -326,7 +357,7 @@ def test_a_finished_run_keeps_its_name_and_its_links(tmp_path: Path, capsys: pyt
     with pytest.raises(InputError, match=r"'mine'.*'two'.*config.factor: 2 -> 5.*--name"):
         Run(config, stages(5, []))
     again = Run(config, stages(2, []))
-    assert again.dry_run([]) == ALL_DONE
+    assert again.dry_run() == ALL_DONE
     assert capsys.readouterr().out.split("\n")[-2].split() == ["three", "done"]
 
     def killed(done: Done) -> Step[Product]:

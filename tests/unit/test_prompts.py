@@ -54,10 +54,54 @@ def test_thinking_is_on_only_if_asked_for(tmp_path: Path) -> None:
         PromptsConfig(thinking=True)
 
 
-def test_a_template_that_dates_its_prompt_does_not_change_from_day_to_day(tmp_path: Path) -> None:
-    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + CHAT_TEMPLATE
-    prompts, _ = asked(tmp_path, PromptsConfig(chat=True), dated)
-    assert prompts[0].text.startswith("26 Jul 2024")
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}", "26 Jul 2024"),
+        ("{% set today = strftime_now('%Y-%m-%d') %}{{ today }}", "2024-07-26"),
+        ("{% macro day() %}{{ strftime_now('%A %d %B, %H:%M') }}{% endmacro %}{{ day() }}", "Friday 26 July, 00:00"),
+    ],
+)
+def test_a_template_that_dates_its_prompt_does_not_change_from_day_to_day(
+    written: str, said: str, tmp_path: Path
+) -> None:
+    prompts, _ = asked(tmp_path, PromptsConfig(chat=True), written + CHAT_TEMPLATE)
+    assert prompts[0].text.startswith(f"{said}<s>")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ raise_exception('A system message must come first') }}", "A system message must come first"),
+        ("{% if messages %}", "Unexpected end of template"),
+        ("{{ messages[0].content }}{{ messages[0].images[0].path }}", "has no attribute 'images'"),
+        ("{{ messages[0].content }}{{ messages[1].content }}", "list object has no element 1"),
+        ("{{ messages[0].content + 1 }}", "can only concatenate str"),
+        ("{{ messages[0].content }}{{ now() }}", "'now' is undefined"),
+        ("{{ messages[0].content }}{% include 'other' %}", "no loader for this environment"),
+        ("{{ ''.__class__.__mro__ }}", "is unsafe"),
+        ({"tool_use": CHAT_TEMPLATE, "rag": CHAT_TEMPLATE}, "multiple chat templates with no default"),
+    ],
+)
+def test_a_template_that_fails_is_one_message(template: str | dict[str, str], said: str, tmp_path: Path) -> None:
+    byte_tokenizer(tmp_path)
+    tokenizer: Any = load_tokenizer(tmp_path)
+    tokenizer.chat_template = template
+    with pytest.raises(InputError) as error:
+        ask(PromptsConfig(chat=True), QUESTIONS, tokenizer)
+    assert str(error.value).startswith("prompts.chat: the model's chat template cannot be used: ")
+    assert said in str(error.value)
+
+
+def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
+    byte_tokenizer(tmp_path)
+    named = [{"name": "rag", "template": "no"}, {"name": "default", "template": CHAT_TEMPLATE}]
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": named}))
+    prompts = ask(PromptsConfig(chat=True), QUESTIONS, load_tokenizer(tmp_path))
+    assert prompts[2].text.endswith(
+        "### Instruction:\na\n\n### Response: Let's think step by step.\n<assistant><think></think>"
+    )
 
 
 def test_a_template_that_hides_the_message_is_refused(tmp_path: Path) -> None:
@@ -78,6 +122,10 @@ def test_a_model_without_a_chat_template_is_refused_and_the_template_is_part_of_
     settings = json.loads((plain.base / "tokenizer_config.json").read_text())
     (plain.base / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": CHAT_TEMPLATE}))
     check_chat(PromptsConfig(chat=True), plain)
+    for nothing in ("", None):
+        (plain.base / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": nothing}))
+        with pytest.raises(InputError, match="has no chat template"):
+            check_chat(PromptsConfig(chat=True), plain)
 
 
 def test_choices_are_asked_for_without_the_steps() -> None:

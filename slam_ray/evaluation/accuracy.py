@@ -1,5 +1,6 @@
 """From marked responses to accuracy, its interval, PCR and averages (section 4.4; Figure 7 for PCR)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -7,8 +8,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from slam_ray.config import ENGLISH
-from slam_ray.corpora.records import Answer
-from slam_ray.evaluation.extraction import Extractor, extract, extractors_for, is_correct
+from slam_ray.corpora.records import Answer, Problem
+from slam_ray.evaluation.extraction import ANY_LABEL, Extractor, extract, extractors_for, is_correct
+from slam_ray.evaluation.labels import choices_of
 from slam_ray.evaluation.statistics import wilson
 
 
@@ -30,6 +32,7 @@ class LanguageScore(BaseModel):
         n: problems asked.
         accuracy: correct ones, with the 95 % Wilson interval `low` to `high`.
         pcr: of the problems solved in English, those solved here too; None without English, or if none is solved.
+        unanswered: responses in which the extractor found no answer, right or wrong.
     """
 
     n: int
@@ -37,6 +40,7 @@ class LanguageScore(BaseModel):
     low: float
     high: float
     pcr: float | None
+    unanswered: float
 
 
 class ExtractorScores(BaseModel):
@@ -71,10 +75,12 @@ class Scores(BaseModel):
         return self.extractors[self.names[0]]
 
 
-def mark(id_: str, language: str, response: str, gold: Answer, label: Literal["last", "first"]) -> list[Mark]:
-    """Mark one response by both extractors of its kind of answer, the headline first."""
-    found = {extractor: extract(response, language, extractor) for extractor in extractors_for(gold, label)}
-    return [Mark(id_, language, name, answer, is_correct(answer, gold)) for name, answer in found.items()]
+def mark(problem: Problem, response: str, label: Literal["last", "first"]) -> list[Mark]:
+    """Mark the response to a problem by both extractors of its kind of answer, the headline first."""
+    gold, language = problem.answer, problem.language
+    choices = choices_of(problem.question) if isinstance(gold, str) else ANY_LABEL
+    found = {name: extract(response, language, name, choices) for name in extractors_for(gold, label)}
+    return [Mark(problem.id, language, name, answer, is_correct(answer, gold)) for name, answer in found.items()]
 
 
 def score(
@@ -101,6 +107,7 @@ def pcr(solved_in_english: Mapping[str, bool], solved: Mapping[str, bool]) -> fl
 
 def _score(marks: Sequence[Mark], languages: Sequence[str]) -> ExtractorScores:
     solved: dict[str, dict[str, bool]] = {code: {} for code in languages}
+    unanswered = Counter(item.language for item in marks if item.found is None)
     for item in marks:
         solved[item.language][item.id] = item.correct
     english = solved.get(ENGLISH, {})
@@ -109,7 +116,12 @@ def _score(marks: Sequence[Mark], languages: Sequence[str]) -> ExtractorScores:
         n, correct = len(results), sum(results.values())
         low, high = wilson(correct, n)
         scores[code] = LanguageScore(
-            n=n, accuracy=100 * correct / n, low=100 * low, high=100 * high, pcr=pcr(english, results)
+            n=n,
+            accuracy=100 * correct / n,
+            low=100 * low,
+            high=100 * high,
+            pcr=pcr(english, results),
+            unanswered=100 * unanswered[code] / n,
         )
     others = [item.accuracy for code, item in scores.items() if code != ENGLISH]
     return ExtractorScores(

@@ -1,123 +1,212 @@
-"""Numbers as people write them in the paper's languages: native digits, locale separators, signs, fractions, times."""
+"""Numbers as people write them: native digits, locale separators, signs, fractions, powers, magnitudes, times."""
 
+import math
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
 
-DecimalMark = Literal[".", ","]
+from slam_ray.evaluation.characters import CURRENCY
+from slam_ray.evaluation.figures import FIGURE, FIGURES, DecimalMark, certain_mark, plain
+from slam_ray.evaluation.magnitudes import magnitude, words_after, words_before
 
-# Of the languages known to the project, those that write 1.234,5 or 1 234,5; the others write 1,234.5.
-DECIMAL_COMMA = frozenset({"de", "es", "fr", "it", "nl", "pl", "pt", "ru", "vi"})
-
-CURRENCY = r"[$€£¥₹฿₽₩৳]"
 MINUS_WORDS = (
     "minus|negative|negativ|moins|menos|meno|минус|负|負|マイナス|ลบ|hasi|ঋণাত্মক|মাইনাস|ऋण|माइनस|మైనస్|"
     "سالب|ناقص|منفی|마이너스|âm"
 )
-_FIGURE = r"(?:\d{1,3}(?:[ '’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*)"
-_UNIT = r"(?:[億亿万萬百]|千(?![克米瓦卡]))"  # 千克 is a kilogram, not a thousand of something
-_UNITS = {"億": 1e8, "亿": 1e8, "万": 1e4, "萬": 1e4, "千": 1e3, "百": 1e2}
-_FORMS = (
-    r"(?P<time>(?<![\d.,:])(?:[01]?\d|2[0-4])(?::|\s?h\s?|[時时点點])[0-5]\d(?::[0-5]\d)?(?![\d:]))",
-    rf"(?P<fraction>(?<!/)(?:\d+ )?{_FIGURE}\s?/\s?{_FIGURE}(?!\s?/\s?\d))",
-    rf"(?P<units>(?:{_FIGURE}\s?{_UNIT}+)+(?:{_FIGURE})?)",
-    rf"(?P<figure>{_FIGURE})",
-    rf"(?P<below_one>(?:(?<=[\s(=-])|(?<={CURRENCY})|^)\.\d+)",
-)
-_NUMBER = re.compile("|".join(_FORMS))
 _SIGN = re.compile(rf"(?P<minus>-{CURRENCY}?|{CURRENCY}-)$|(?P<word>{MINUS_WORDS})\s*{CURRENCY}?\s*$", re.IGNORECASE)
 _SIGN_REACH = 24
+_EXPONENT = r"\s?\^\s?[{(]?\s?(?P<%s>[+-]?(?>\d+))(?![.,]\d)"
+_TIMES_TEN = r"\s?(?:[x×*·⋅]|\\times|\\cdot)\s?10"
+# 1.5 million, \boxed{1.5} million, 1.5 \text{ million}
+_JOIN = r"(?>[}$]{0,2}[ ~-]?(?:\\(?:text|mathrm)\{ ?)?)"
+_FRACTION = re.compile(rf"(?P<above>[^/]+)/\s?(?P<below>{FIGURE})")
+_SYMBOLS = {"thousand": 1e3, "million": 1e6, "millions": 1e6, "billion": 1e9}
+# A number apart from the words before it belongs to them if it has so many digits: 1만 2000, but not 5만 3.
+_DIGITS_APART = 3
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number read in a text: its value, and where it stands there, sign included."""
+    """A number read in a text: where it stands there, sign included, and its value, infinite if no float holds it."""
 
     value: float
     start: int
     end: int
 
 
-class _PlainCharacters(dict[int, str]):
-    """Code point -> what it reads as, worked out when a character first appears."""
+@dataclass(frozen=True)
+class Reading:
+    """How the numbers of a text are read.
 
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        category = unicodedata.category(char)
-        plain = char
-        if category == "Nd":
-            plain = str(unicodedata.decimal(char))
-        elif category == "No":
-            fraction = unicodedata.normalize("NFKC", char).replace("⁄", "/")
-            plain = f" {fraction}" if "/" in fraction else " "
-        elif category == "Zs":
-            plain = " "
-        elif "！" <= char <= "～":  # full-width forms of ASCII
-            plain = chr(code - 0xFEE0)
-        self[code] = plain
-        return plain
-
-
-_PLAIN = _PlainCharacters({ord("٫"): ".", ord("٬"): ",", **dict.fromkeys(map(ord, "−–‒﹣－"), "-")})
-
-
-def normalise(text: str) -> str:
-    """The same text with ASCII digits, plain spaces, one kind of minus, and without LaTeX and bold markup.
-
-    Superscripts and circled digits are no numbers and become spaces.
+    Attributes:
+        language: what the text is written in; decides what a word such as "billion" is.
+        mark: what stands before decimals; decides what 1.234 and 1,234 are, which are both 1234 where it is None.
     """
-    # A full-width comma ends a clause, unless it stands inside a number that is full-width throughout.
-    text = re.sub(r"(?<![０-９])，|，(?![０-９])", ", ", text)
-    text = unicodedata.normalize("NFC", text).translate(_PLAIN)
-    text = re.sub(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}", r" \1/\2", text)
-    text = text.replace("{,}", ",").replace("\\!", "").replace("\\$", "$").replace("\\%", "%").replace("**", "")
-    return re.sub(r"\\[,;: ]", " ", text)
+
+    language: str
+    mark: DecimalMark | None
 
 
-def decimal_mark(text: str, language: str) -> DecimalMark:
-    """The mark that a normalised text puts before decimals, which decides what 1.234 and 1,234 are.
-
-    Numbers that can be read in one way only (2,5; 1,234.5; 1.234.567) decide if they all agree; otherwise the habit
-    of `language` does.
-    """
-    votes = {mark for figure in re.findall(_FIGURE, text) if (mark := _parts(figure)[1]) is not None}
-    if len(votes) == 1:
-        return votes.pop()
-    return "," if language in DECIMAL_COMMA else "."
-
-
-def find_numbers(text: str, mark: DecimalMark) -> list[Number]:
+def find_numbers(text: str, reading: Reading) -> list[Number]:
     """All numbers of a normalised text, in its order.
 
     A percentage is its figure (25 % is 25), a time its hours (12:30 is 12.5). Figures that no separators can make
     one number of are several (1,2,3). A division by zero is no number.
     """
-    return [number for match in _NUMBER.finditer(text) for number in _numbers(match, mark)]
+    return [number for match in _forms(reading.language).finditer(text) for number in _numbers(match, reading)]
 
 
-def _numbers(match: re.Match[str], mark: DecimalMark) -> Iterator[Number]:
-    text, form = match[0], match.lastgroup
-    values: list[tuple[float, int]] = []
-    if form == "time":
-        hour, minute, *second = map(int, re.findall(r"\d+", text))
-        values = [(hour + minute / 60 + sum(second) / 3600, 0)]
-    elif form == "fraction":
-        values = [(value, 0) for value in _fraction(text, mark)]
-    elif form == "units":
-        values = [(_with_units(text, mark), 0)]
-    elif form == "below_one":
-        values = [(float(text), 0)]
-    elif (value := _value(text, mark)) is not None:
-        values = [(value, 0)]
-    else:
-        values = [(float(digits[0]), digits.start()) for digits in re.finditer(r"\d+", text)]
-    for value, offset in values:
-        start = match.start() + offset
-        signed = _sign_start(match.string, start) if offset == 0 else None
-        end = match.end() if len(values) == 1 else start
+@cache
+def _forms(language: str) -> re.Pattern[str]:
+    """All forms of a number, each in a group of its name; a figure alone is in none."""
+    words = rf"{_JOIN}{_words(language)}"
+    before = words_before(language)
+    named = rf"\b(?i:{before}) {FIGURE}"
+    forms = (
+        r"(?P<exponent>\^\s?[{(]?\s?[+-]?\d+)",  # of x^2 and m^2: no number
+        r"(?P<time>(?<![\d.,:])(?:[01]?\d|2[0-4])(?::|\s?h\s?|[時时点點])[0-5]\d(?::[0-5]\d)?(?![\d:]))",
+        rf"(?P<mixed>(?<!/)(?>\d+) {FIGURE}\s?/\s?{FIGURE}(?!\s?/\s?\d)(?:{words})?)",
+        *((rf"(?P<named>{named}(?:(?:,| na)? {named})*(?: na {FIGURE})?)",) if before else ()),
+        rf"(?<={CURRENCY})(?:(?P<billion>{FIGURE} ?(?:bn|B)\b)|(?P<million>{FIGURE} ?(?:mn?|M)\b))",
+        rf"(?<=/){FIGURE}(?=\s?/)",  # of 1/2/2025
+        rf"{FIGURE}(?:"
+        rf"(?P<fraction>\s?/\s?{FIGURE}(?!\s?/\s?\d)(?:{words})?)"
+        rf"|(?P<scientific>{_TIMES_TEN}{_EXPONENT % 'ten'}|[eE](?P<e>[+-]?(?>\d+))(?!\w))"
+        rf"|(?P<power>{_EXPONENT % 'raised'})"
+        rf"|(?P<counted>{words}(?: ?{FIGURE}{words})*(?: ?{FIGURE}(?![/:^]))?)"
+        r"|(?P<thousand>[kK](?!\w| ?(?:gold|run|race))| ?k(?= ?€))"
+        r"|(?P<millions> ?M(?= ?€))"
+        r")?",
+        rf"(?P<below_one>(?:(?<=[\s(=-])|(?<={CURRENCY})|^)\.\d+)",
+    )
+    return re.compile("|".join(forms))
+
+
+def _words(language: str) -> str:
+    """Up to three words for a magnitude in a row: 3 hundred thousand, mil millones, 千万."""
+    word = rf"(?=[^\W\d_])(?i:{words_after(language)})"
+    return rf"(?:{word}(?: ?{word}){{0,2}})"
+
+
+@cache
+def _term(language: str) -> re.Pattern[str]:
+    """A figure with the words before or behind it."""
+    before = rf"(?:\b(?P<before>(?i:{words_before(language) or '(?!)'})) )?"
+    return re.compile(rf"[ ,]*(?:na )?{before}(?P<figure>{FIGURE})(?:{_JOIN}(?P<behind>{_words(language)}))?")
+
+
+@cache
+def _word(language: str) -> re.Pattern[str]:
+    return re.compile(rf" ?(?P<word>(?i:{words_after(language)}))")
+
+
+def _numbers(match: re.Match[str], reading: Reading) -> Iterator[Number]:
+    for value, start, end in _values(match, reading):
+        if math.isnan(value):  # of figures too long for a float
+            continue
+        signed = _sign_start(match.string, start) if start == match.start() else None
         yield Number(value, start, end) if signed is None else Number(-value, signed, end)
+
+
+def _values(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+    """The values in a form, with where each begins and ends."""
+    form, (start, end) = match.lastgroup, match.span()
+    if form == "time":
+        hour, minute, *second = map(int, re.findall(r"\d+", match[0]))
+        yield hour + minute / 60 + sum(second) / 3600, start, end
+    elif form in ("mixed", "fraction"):
+        fraction = _FRACTION.match(match.string, start)
+        assert fraction is not None
+        value = _fraction(fraction["above"], fraction["below"], _mark(match.string, start, reading))
+        if value is not None:
+            yield value * _factor(match.string, fraction.end(), end, reading.language), start, end
+    elif form in ("named", "counted"):
+        yield from _sums(match, reading)
+    elif form == "below_one":
+        yield float(match[0]), start, end
+    elif form != "exponent":
+        yield from _figure(match, reading)
+
+
+def _figure(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+    """A figure alone, or with a power or a symbol behind it."""
+    start, end = match.span()
+    figure = FIGURES.match(match.string, start)
+    assert figure is not None
+    digits = plain(figure[0], _mark(match.string, start, reading))
+    form = match.lastgroup
+    if digits is None:
+        for run in re.finditer(r"\d+", figure[0]):
+            yield float(run[0]), start + run.start(), start + run.start()
+    elif form == "scientific":
+        yield float(f"{digits}e{match['ten'] or match['e']}"), start, end
+    elif form == "power":
+        yield _power(float(digits), float(match["raised"])), start, end
+    else:
+        yield float(digits) * _SYMBOLS.get(form or "", 1), start, end
+
+
+def _mark(text: str, start: int, reading: Reading) -> DecimalMark | None:
+    """The decimal mark of the figure that begins at `start`."""
+    figure = FIGURES.match(text, start)
+    return (figure is not None and certain_mark(figure)) or reading.mark
+
+
+def _sums(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+    """1億2000万, 2 lakh 50 thousand, elfu 5 na mia 3: figures times their words, summed up as long as those fall."""
+    text, end = match.string, match.end()
+    total, begun, last, place = 0.0, match.start(), math.inf, match.start()
+    while place < end and (term := _term(reading.language).match(text, place)) is not None:
+        at = term.start("before") if term["before"] else term.start("figure")
+        digits = plain(term["figure"], _mark(text, term.start("figure"), reading)) or "nan"
+        factor = 1.0
+        if term["before"]:
+            factor = magnitude(term["before"].lower(), reading.language)
+        elif term["behind"]:
+            factor = _factor(text, term.end("figure"), term.end(), reading.language)
+        value = float(digits) * factor
+        if at > begun and (value >= last or (factor == 1 and not _belongs(text, at, len(digits), last))):
+            yield total, begun, at
+            total, begun = 0.0, at
+        total, last, place = total + value, factor, term.end()
+    yield total, begun, end
+
+
+def _belongs(text: str, start: int, digits: int, factor: float) -> bool:
+    """Whether a figure without a word belongs to the one before it: 2 mil 500, 1만 2000; not 5 million 300 or 5만 3."""
+    if text[start - 1] != " " or text.endswith(" na ", 0, start):
+        return True
+    return digits >= _DIGITS_APART and (factor == 1e3 or not text[start - 2].isascii())
+
+
+def _factor(text: str, start: int, end: int, language: str) -> float:
+    """The product of the words between two places."""
+    factor, place = 1.0, start
+    join = re.compile(_JOIN).match(text, place)
+    place = join.end() if join else place
+    while place < end and (word := _word(language).match(text, place)) is not None:
+        factor, place = factor * magnitude(word["word"].lower(), language), word.end()
+    return factor
+
+
+def _power(base: float, exponent: float) -> float:
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+    except ValueError:  # 0 to a negative power
+        return math.nan
+
+
+def _fraction(above: str, below: str, mark: DecimalMark | None) -> float | None:
+    whole, _, numerator = above.strip().rpartition(" ")
+    if not whole.isdigit() or len(numerator) == 3:  # 1 3/4, but 1 234/5
+        whole, numerator = "0", above.strip()
+    top, bottom = plain(numerator, mark), plain(below, mark)
+    if top is None or bottom is None or float(bottom) == 0:
+        return None
+    return float(whole) + float(top) / float(bottom)
 
 
 def _sign_start(text: str, start: int) -> int | None:
@@ -132,54 +221,3 @@ def _sign_start(text: str, start: int) -> int | None:
     if re.search(r"[A-Za-z0-9)\]}%]$|[0-9)]\s*$", rest):
         return None
     return start - len(before) + sign.start()
-
-
-def _fraction(text: str, mark: DecimalMark) -> list[float]:
-    above, _, below = (part.strip() for part in text.partition("/"))
-    whole, _, numerator = above.rpartition(" ")
-    if not whole.isdigit() or len(numerator) == 3:  # 1 3/4, but 1 234/5
-        whole, numerator = "0", above
-    top, bottom = _value(numerator, mark), _value(below, mark)
-    return [int(whole) + top / bottom] if top is not None and bottom else []
-
-
-def _with_units(text: str, mark: DecimalMark) -> float:
-    """1億2000万, 5千, 3.5万: the sum of figures, each times the units behind it."""
-    total = 0.0
-    for figure, units in re.findall(rf"({_FIGURE})\s?({_UNIT}*)", text):
-        value = _value(figure, mark) or 0.0
-        for unit in units:
-            value *= _UNITS[unit]
-        total += value
-    return total
-
-
-def _value(figure: str, mark: DecimalMark) -> float | None:
-    """The value of a figure such as 1.234,5; None if its separators make no sense."""
-    plain, certain = _parts(figure)
-    if plain is None:
-        return None
-    decimal = certain or mark
-    return float(plain.replace("," if decimal == "." else ".", "").replace(decimal, "."))
-
-
-def _parts(figure: str) -> tuple[str | None, DecimalMark | None]:
-    """A figure without spaces and apostrophes, or None if it is no number; its decimal mark if only one is possible."""
-    plain = re.sub(r"[ '’]", "", figure)
-    marks = re.findall(r"[.,]", plain)
-    if not marks:
-        return plain, None
-    last: DecimalMark = "." if marks[-1] == "." else ","
-    other: DecimalMark = "," if last == "." else "."
-    head, _, tail = plain.rpartition(last)
-    if len(marks) == 1:
-        grouped = len(tail) == 3 and len(head) <= 3 and head != "0" and plain == figure
-        return plain, None if grouped else last
-    if set(marks[:-1]) == {other}:
-        return (plain, last) if _is_grouped(head, other) else (None, None)
-    return (plain, other) if set(marks) == {last} and _is_grouped(plain, last) else (None, None)
-
-
-def _is_grouped(figure: str, mark: DecimalMark) -> bool:
-    """Whether digits are grouped by thousands, or as in India: 1,23,45,678."""
-    return re.fullmatch(rf"\d{{1,3}}(?:\{mark}\d{{3}})+|\d{{1,2}}(?:\{mark}\d\d)+\{mark}\d{{3}}", figure) is not None

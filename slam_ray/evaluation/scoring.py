@@ -16,11 +16,11 @@ from slam_ray.pipeline.step import Artifact, Attempt, Step
 SCORES_FILE = "scores.json"
 MARKS_FILE = "marks.parquet"
 # How answers are extracted and compared is code: whoever changes what it gives for some response raises this.
-SCORE_VERSION = 2
+SCORE_VERSION = 3
 
 
 class ScoreConfig(Section):
-    """Which label within brackets is the answer to a choice."""
+    """Which label is the answer to a choice."""
 
     label: Literal["last", "first"]
 
@@ -47,19 +47,19 @@ def score_responses(
     problems: Iterable[Problem], responses: Iterable[Response], label: Literal["last", "first"] = "last"
 ) -> tuple[Scores, list[Mark]]:
     """The scores of a benchmark, and the marks they rest on; each problem has exactly one response."""
-    gold = {(problem.language, problem.id): problem.answer for problem in problems}
+    by_key = {(problem.language, problem.id): problem for problem in problems}
     responses = list(responses)
-    assert sorted(gold) == sorted((response.language, response.id) for response in responses)
+    assert sorted(by_key) == sorted((response.language, response.id) for response in responses)
     marks = [
         item
         for response in responses
-        for item in mark(response.id, response.language, response.response, gold[response.language, response.id], label)
+        for item in mark(by_key[response.language, response.id], response.response, label)
     ]
-    asked = Counter(language for language, _ in gold)
+    asked = Counter(language for language, _ in by_key)
     cut = Counter(response.language for response in responses if response.finish == "length")
     written = {code: Counter[str]() for code in asked}
     for response in responses:
-        written[response.language][written_in(response.response)] += 1
+        written[response.language][written_in(response.response, response.language)] += 1
     shares = {
         code: {name: 100 * times / asked[code] for name, times in seen.most_common()} for code, seen in written.items()
     }

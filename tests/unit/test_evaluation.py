@@ -13,6 +13,7 @@ from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compa
 from slam_ray.evaluation.generation import check_lengths
 from slam_ray.evaluation.responses import Finish, FinishedRows, Response
 from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
+from slam_ray.models.context import context_length
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.location import Folder
 from tests.artifacts import artifact_of
@@ -46,6 +47,7 @@ def test_scores_by_both_extractors() -> None:
     assert {code: item.accuracy for code, item in strict.languages.items()} == {"en": 75, "de": 100}
     assert (last.avg, last.avg_non_en, strict.avg_non_en) == (37.5, 25, 100)
     assert scores.cut == {"en": 25, "de": 25}
+    assert {code: item.unanswered for code, item in last.languages.items()} == {"en": 25, "de": 0}
     assert last.languages["de"].pcr == 0
     assert strict.languages["de"].pcr == 100
     assert strict.languages["en"].pcr == 100
@@ -81,7 +83,7 @@ def test_comparison_of_two_models() -> None:
     _, after = score_responses(PROBLEMS, better)
     change = compare(before, after, ("en", "de"), CompareConfig(samples=200)).extractors
     german = change["last-number"].languages["de"]
-    assert (german.difference, german.gained, german.lost, german.p) == (25, 1, 0, 1)
+    assert (german.difference, german.gained, german.lost, german.p, german.p_holm) == (25, 1, 0, 1, 1)
     assert change["last-number"].languages["en"].difference == 0
     assert change["last-number"].avg.difference == 12.5
     non_english = change["last-number"].avg_non_en
@@ -96,7 +98,7 @@ def digest(*parts: object) -> str:
 
 def test_score_is_what_it_was() -> None:
     scores, marks = score_responses(PROBLEMS, RESPONSES)
-    expected = {2: "e2faaa4ec587f132"}
+    expected = {3: "63b7af80dde8994c"}
     assert digest(scores.model_dump_json(), *marks) == expected.get(SCORE_VERSION), (
         "score gives another result for the same responses: raise SCORE_VERSION in slam_ray/evaluation/scoring.py"
         " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
@@ -107,7 +109,7 @@ def test_compare_is_what_it_was() -> None:
     _, before = score_responses(PROBLEMS, RESPONSES)
     _, after = score_responses(PROBLEMS, [*RESPONSES[:2], row("c", "en", "0"), *RESPONSES[3:]])
     comparison = compare(before, after, ("en", "de"), CompareConfig(samples=1000))
-    expected = {1: "3a3b74c57419bc32"}
+    expected = {2: "66865598dc76ba24"}
     assert digest(comparison.model_dump_json()) == expected.get(COMPARE_VERSION), (
         "compare gives another result for the same marks: raise COMPARE_VERSION in slam_ray/evaluation/comparison.py"
         " and put the new digest here, so that no artifact of the old kind is taken for one of the new"
@@ -129,13 +131,40 @@ def test_finished_rows_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
     ]
 
 
-def test_a_prompt_too_long_names_its_problem(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("most", "fits", "said"),
+    [
+        (
+            None,
+            36,
+            "do not fit the model's own context of 100 tokens (max_position_embeddings); lower evaluation.max_new_",
+        ),
+        (
+            90,
+            26,
+            "do not fit execution.max_context 90; raise that (the model itself takes 100: max_position_embeddings) or",
+        ),
+        (200, 36, "do not fit the model's own context of 100 tokens (max_position_embeddings); lower"),
+    ],
+)
+def test_a_prompt_too_long_names_its_problem_and_whose_limit_it_is(
+    most: int | None, fits: int, said: str, tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 100}))
-    model = ModelRef(tmp_path, ())
+    context = context_length(ModelRef(tmp_path, ()), most)
     problems = [Question("short", "en", "?"), Question("long", "sw", "?")]
-    check_lengths(problems, [10, 36], 64, model)
-    with pytest.raises(InputError, match=r"problem 'long' \(sw\): its prompt of 37 tokens and 64 new ones .* 100"):
-        check_lengths(problems, [10, 37], 64, model)
+    check_lengths(problems, [10, fits], 64, context)
+    with pytest.raises(InputError) as caught:
+        check_lengths(problems, [10, fits + 1], 64, context)
+    assert f"problem 'long' (sw): its prompt of {fits + 1} tokens and 64 new ones {said}" in str(caught.value)
+
+
+def test_only_the_labels_of_its_choices_answer_a_problem() -> None:
+    problem = Problem("a", "en", "Where are books lent?\n(A) bank\n(B) library", "B")
+    for response, found in (("Answer: B library", "B"), ("(B), where it is 20 degrees (C).", "B"), ("It is C.", None)):
+        scores, (last, first) = score_responses([problem], [row("a", "en", response)])
+        assert last.found == first.found == found
+        assert scores.headline.languages["en"].unanswered == (100 if found is None else 0)
 
 
 def test_labels_are_scored_and_compared_like_numbers(tmp_path: Path) -> None:

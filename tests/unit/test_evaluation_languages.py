@@ -64,14 +64,21 @@ SENTENCES = {
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_response_in_each_language(language: str) -> None:
-    assert [written_in(sentence) for sentence in SENTENCES[language]] == [language, language]
+    assert [written_in(sentence, "en") for sentence in SENTENCES[language]] == [language, language]
 
 
 @pytest.mark.parametrize("response", ["", "18", "(B)", "16 - 7 = 9, 9 * 2 = $18", r"\boxed{18}", "12 km"])
 def test_figures_and_labels_are_in_no_language(response: str) -> None:
-    assert written_in(response) == UNCLEAR
+    assert written_in(response, "en") == UNCLEAR
 
 
 def test_thoughts_do_not_count() -> None:
-    assert written_in(f"<think>{SENTENCES['en'][0]}</think>\n{SENTENCES['sw'][0]}") == "sw"
-    assert written_in(r"\text{Total} = \frac{18}{2}. " + SENTENCES["th"][0]) == "th"
+    assert written_in(f"<think>{SENTENCES['en'][0]}</think>\n{SENTENCES['sw'][0]}", "sw") == "sw"
+    assert written_in(r"\text{Total} = \frac{18}{2}. " + SENTENCES["th"][0], "en") == "th"
+
+
+def test_a_language_that_is_asked_in_is_one_of_the_possible_ones() -> None:
+    turkish = "Lena her gün dokuz sepet satıyor ve on sekiz avro kazanıyor."
+    assert written_in(turkish, "tr") == "tr"
+    assert written_in(turkish, "en") != "tr"
+    assert written_in(SENTENCES["en"][0], "tw") == "en", "which the identifier does not know"

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from slam_ray.config import job, parse_command
 from slam_ray.corpora.published import BENCHMARKS
 from slam_ray.pipeline.runs import Run
-from slam_ray.recipes.evaluate import evaluation_config, evaluation_stages, problems_known
+from slam_ray.recipes.evaluate import evaluation_config, evaluation_stages
 from slam_ray.recipes.slam import BASE
 from slam_ray.recipes.summary import summarize_evaluation
 from slam_ray.reporting.table import scores_table
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     config = evaluation_config(command.source, command.options.get("benchmarks", ""), command.overrides)
     run = Run(config, evaluation_stages(config))
     if command.dry_run:
-        return run.dry_run(problems_known(config))
+        return run.dry_run()
     done = run.carry_out()
     scores = {name: done[f"score {BASE} {name}"].result for name in config.corpora.benchmarks}
     if config.limit is not None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from slam_ray.config import job, load_config, parse_command
+from slam_ray.config import InputError, job, load_config, parse_command
 from slam_ray.pipeline.runs import Run
-from slam_ray.recipes.slam import corpora_stages, slam_stages
+from slam_ray.recipes.slam import slam_stages
 from slam_ray.recipes.summary import all_scores, summarize
+from slam_ray.reporting.selection import keep_figures
+from slam_ray.selection import NothingSelected
 
 
 @job
@@ -22,8 +24,11 @@ def main(argv: Sequence[str]) -> int:
     config = load_config(command.source, command.overrides)
     run = Run(config, slam_stages(config))
     if command.dry_run:
-        return run.dry_run(corpora_stages(config))
-    done = run.carry_out()
+        return run.dry_run()
+    try:
+        done = run.carry_out()
+    except NothingSelected as nothing:
+        raise InputError(f"{nothing}\n\nfigures: {' '.join(map(str, keep_figures(nothing.result, run)))}") from None
     report = done["report"]
     page = run.keep(report.file(report.result.page))
     run.finish(all_scores(config, done), summarize(config, done, run.storage, page))

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from slam_ray.config import ALL_DONE, TO_DO, job, load_config, parse_command
 from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.stages import describe, plan, try_out
+from slam_ray.pipeline.stages import describe, plan, try_out, without_workers
 from slam_ray.pipeline.storage import Storage
-from slam_ray.search import SearchDirectory, read_space, search, search_table, shared_stages, text_stages
+from slam_ray.search import SearchDirectory, read_space, search, search_table, shared_stages
 
 
 @job
@@ -27,13 +27,13 @@ def main(argv: Sequence[str]) -> int:
     directory.check()
     result = directory.found()
     if command.dry_run:
-        stages, _ = shared_stages(config)
+        stages, _ = shared_stages(config, space)
         planned = plan(stages, storage)
-        try_out(text_stages(config), storage)
+        try_out(without_workers(stages), storage)
         print(f"{describe(planned)}\n{config.search.trials} trials: {'to do' if result is None else 'done'}")
         return TO_DO if result is None else ALL_DONE
     if result is None:
-        with Context(config.execution, storage=storage.root, model=config.model.path) as context:
+        with Context(config.execution, storage=storage.root) as context:
             result = search(config, space, storage, context)
     print(f"\n{search_table(result)}\n\nsearch: {directory.path}")
     return 0

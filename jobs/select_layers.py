@@ -1,7 +1,8 @@
 """Select layers from a counts file alone, without running a model.
 
 The file holds `languages` [N], `activated` [N, layers, neurons] (the tokens at which a neuron was activated) and
-`tokens` [N] (the tokens counted), both with groups in front or without. The last line printed is one JSON object.
+`tokens` [N] (the tokens counted), both with groups in front or without. It prints what the rule selects with other
+overlaps and neuron shares too; the last line printed is one JSON object.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from pydantic import ValidationError
 
 from slam_ray.activations import read_counts
 from slam_ray.config import InputError, SelectionConfig, job, path_of
-from slam_ray.reporting.figures import activated_share_figure, overlap_figure
-from slam_ray.selection import SelectResult, select
+from slam_ray.reporting.selection import draw_selection
+from slam_ray.selection import NothingSelected, SelectResult, alternatives_table, select
 
 OPTIONS = ("overlap", "neuron_share", "theta_factor", "max_layer_share")
 
@@ -29,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
         field = SelectionConfig.model_fields[name]
         option, text = f"--{name.replace('_', '-')}", f"{field.description} [{field.default}]"
         parser.add_argument(option, default=field.default, help=text)
-    parser.add_argument("--figures", metavar="DIR", help="Draw the paper's Figures 2 and 3 into this folder.")
+    parser.add_argument(
+        "--figures", metavar="DIR", help="Draw the paper's Figures 2 and 3 and the MSD into this folder."
+    )
     given = parser.parse_args(argv)
     try:
         config = SelectionConfig.model_validate({name: getattr(given, name) for name in OPTIONS})
@@ -37,23 +40,32 @@ def main(argv: Sequence[str]) -> int:
         problem = error.errors()[0]
         option = str(problem["loc"][0]).replace("_", "-")
         raise InputError(f"--{option}: {problem['msg']}, got {problem['input']!r}") from None
-    result = select(read_counts(path_of(given.counts, "COUNTS.npz")), config)
-    if given.figures is not None:
-        draw(result, path_of(given.figures, "--figures"))
+    counts = read_counts(path_of(given.counts, "COUNTS.npz"))
+    figures = None if given.figures is None else folder_of(path_of(given.figures, "--figures"))
+    try:
+        result = select(counts, config)
+    except NothingSelected as nothing:
+        draw(nothing.result, figures)
+        raise
+    draw(result, figures)
+    print(f"{alternatives_table(result.alternatives)}\n")
+    if result.where_highest:
+        print(f"{result.where_highest}\n")
     print(result.model_dump_json())
     return 0
 
 
-def draw(result: SelectResult, folder: Path) -> None:
-    """Figures 2 and 3 as PNG files."""
+def folder_of(path: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--figures: {folder} is no folder and cannot be made one: {error.strerror}") from None
-    overlap = list(result.overlap.values())
-    activated_share_figure(list(result.share), list(result.share.values())).savefig(folder / "activated_share.png")
-    figure = overlap_figure(list(result.overlap), overlap, result.mean_overlap, result.k_end, result.layers)
-    figure.savefig(folder / "overlap.png")
+        raise InputError(f"--figures: {path} is no folder and cannot be made one: {error.strerror}") from None
+    return path
+
+
+def draw(result: SelectResult, folder: Path | None) -> None:
+    if folder is not None:
+        draw_selection(result, folder)
 
 
 if __name__ == "__main__":

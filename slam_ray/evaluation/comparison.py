@@ -9,12 +9,12 @@ from slam_ray.config import ENGLISH, Section
 from slam_ray.evaluation.accuracy import Mark, Scores
 from slam_ray.evaluation.extraction import Extractor
 from slam_ray.evaluation.scoring import read_marks
-from slam_ray.evaluation.statistics import mcnemar, paired_bootstrap
+from slam_ray.evaluation.statistics import holm, mcnemar, paired_bootstrap
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 
 COMPARISON_FILE = "comparison.json"
 # Whoever changes what a comparison of the same marks gives raises this.
-COMPARE_VERSION = 1
+COMPARE_VERSION = 2
 
 
 class CompareConfig(Section):
@@ -25,12 +25,21 @@ class CompareConfig(Section):
 
 
 class LanguageChange(BaseModel):
-    """One language: points of accuracy gained, problems gained and lost, exact two-sided p of McNemar's test."""
+    """One language.
+
+    Attributes:
+        difference: points of accuracy gained.
+        gained: problems.
+        lost: problems.
+        p: exact two-sided p of McNemar's test.
+        p_holm: the same, corrected for the number of languages by Holm.
+    """
 
     difference: float
     gained: int
     lost: int
     p: float
+    p_holm: float
 
 
 class AverageChange(BaseModel):
@@ -105,11 +114,18 @@ def _compare(
         difference = (part.sum(axis=0) / there.sum(axis=0)).mean()
         return AverageChange(difference=100 * float(difference), low=100 * low, high=100 * high)
 
-    changes = {}
-    for column, language in enumerate(languages):
-        gained, lost = int((change[:, column] > 0).sum()), int((change[:, column] < 0).sum())
-        points = 100 * (gained - lost) / int(asked[:, column].sum())
-        changes[language] = LanguageChange(difference=points, gained=gained, lost=lost, p=mcnemar(gained, lost))
+    changed = [(int(gained), int(lost)) for gained, lost in zip((change > 0).sum(0), (change < 0).sum(0), strict=True)]
+    p = [mcnemar(gained, lost) for gained, lost in changed]
+    changes = {
+        language: LanguageChange(
+            difference=100 * (gained - lost) / int(asked[:, column].sum()),
+            gained=gained,
+            lost=lost,
+            p=p[column],
+            p_holm=corrected,
+        )
+        for column, (language, (gained, lost), corrected) in enumerate(zip(languages, changed, holm(p), strict=True))
+    }
     others = [column for column, language in enumerate(languages) if language != ENGLISH]
     return ExtractorComparison(
         languages=changes,

@@ -1,6 +1,7 @@
-"""How sure is an accuracy, and a difference of two? Wilson interval, exact McNemar test, paired bootstrap."""
+"""How sure is an accuracy, and a difference of two? Wilson interval, exact McNemar test, Holm, paired bootstrap."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,18 @@ def mcnemar(gained: int, lost: int) -> float:
         ways = ways * (n - k) // (k + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << n))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P values corrected by Holm (1979) for their number, each at its place.
+
+    Where those below a level are called significant, the chance that any of them is so by luck is at most that level.
+    """
+    corrected, least = [1.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=lambda place: p[place])):
+        least = max(least, min(1.0, (len(p) - rank) * p[place]))
+        corrected[place] = least
+    return corrected
 
 
 def paired_bootstrap(change: Floats, asked: npt.NDArray[np.bool_], samples: int, seed: int) -> tuple[float, float]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from slam_ray.config import InputError, RunConfig, default_storage, nearest, path_of, resolved
 from slam_ray.corpora.published import BENCHMARKS
-from slam_ray.pipeline.stages import Stage
-from slam_ray.recipes.slam import BASE, fetch_stages, generate, model_stages, problem_stages, score
+from slam_ray.pipeline.stages import Check, Stage
+from slam_ray.recipes.slam import BASE, benchmark_prompts, fetch_stages, generate, model_stages, problem_stages, score
+from slam_ray.recipes.texts import texts_check
 
 PREFIX = "corpora.benchmarks."
 
@@ -51,21 +52,18 @@ def evaluation_config(model: str, benchmarks: str, overrides: Mapping[str, str])
     return resolved(values, overrides, model)
 
 
-def evaluation_stages(config: RunConfig) -> list[Stage]:
+def evaluation_stages(config: RunConfig) -> list[Stage | Check]:
     """All stages of an evaluation; the last ones are "score base <benchmark>"."""
     fetching, base = model_stages(config.model)
     names = list(config.corpora.benchmarks)
     return [
-        *problems_known(config),
+        *fetch_stages(config.corpora),
+        *problem_stages(config),
         *fetching,
+        texts_check(config, base, benchmark_prompts(config), tuning=False),
         *(Stage(f"generate {BASE} {name}", partial(generate, config, base, BASE, name)) for name in names),
         *(Stage(f"score {BASE} {name}", partial(score, config.evaluation, BASE, name)) for name in names),
     ]
-
-
-def problems_known(config: RunConfig) -> list[Stage]:
-    """What is read from files or the Hub."""
-    return [*fetch_stages(config.corpora), *problem_stages(config)]
 
 
 def _place(model: str) -> dict[str, Any]:

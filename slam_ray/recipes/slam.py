@@ -10,6 +10,7 @@ from slam_ray.config import (
     CorporaConfig,
     EvaluationConfig,
     ModelConfig,
+    PromptsConfig,
     RunConfig,
     SelectionConfig,
     SourceConfig,
@@ -17,15 +18,18 @@ from slam_ray.config import (
 )
 from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
 from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.evaluation import compare_step, english_loss_step, generate_step, read_responses, score_step
+from slam_ray.models.depth import layer_count
 from slam_ray.models.hub import fetch_model_step, fetched_model
 from slam_ray.models.reference import ModelRef, base_model
-from slam_ray.pipeline.stages import Done, Stage
+from slam_ray.pipeline.stages import Check, Done, Stage
 from slam_ray.pipeline.step import Step
+from slam_ray.recipes.texts import texts_check
 from slam_ray.reporting import BenchmarkArtifacts, RunArtifacts, report_step
-from slam_ray.selection import select_step
-from slam_ray.training import train_step
+from slam_ray.selection import check_layers, select_step
+from slam_ray.training import check_projections, check_training, train_step
 
 BASE, TUNED = "base", "tuned"
 COUNT = {BASE: "count", TUNED: "count tuned"}
@@ -57,7 +61,7 @@ def fetch_stages(corpora: CorporaConfig, problems: Sources | None = None) -> lis
     """A stage for each source on the Hub; `problems` are those of `search.problems`."""
 
     def fetch(key: str, source: SourceConfig, done: Done) -> Step[Any]:
-        return fetch_corpus_step(key, source)
+        return fetch_corpus_step(key, source, Languages.of(corpora))
 
     keys = {"corpora.questions": corpora.questions, "corpora.pairs": corpora.pairs}
     keys |= {"corpora.english": corpora.english, "search.problems": problems}
@@ -75,16 +79,18 @@ def problem_stages(config: RunConfig) -> list[Stage]:
     return [Stage(f"problems {name}", partial(problems, name)) for name in config.corpora.benchmarks]
 
 
-def slam_stages(config: RunConfig) -> list[Stage]:
+def slam_stages(config: RunConfig) -> list[Stage | Check]:
     """All stages of a run, each after what it reads; the last is "report".
 
     Raises:
         InputError: the model cannot be used.
     """
     fetching, base = model_stages(config.model)
-    stages = [
+    stages: list[Stage | Check] = [
         *corpora_stages(config),
         *fetching,
+        model_check(partial(check_model, config), base),
+        texts_check(config, base, benchmark_prompts(config), tuning=True),
         *count_stages(config, base, BASE),
         Stage("select", lambda done: select_step(config.selection, done["count"])),
         Stage("train", partial(_train, config, base)),
@@ -110,6 +116,12 @@ def slam_stages(config: RunConfig) -> list[Stage]:
     return [*stages, Stage("report", partial(_report, config))]
 
 
+def benchmark_prompts(config: RunConfig) -> dict[str, PromptsConfig]:
+    """The prompts that each benchmark is asked in, by the stage that makes its problems."""
+    benchmarks = config.corpora.benchmarks
+    return {f"problems {name}": prompts_for(config.prompts, sources) for name, sources in benchmarks.items()}
+
+
 def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     """The stages that make the model known, and how it is found after them."""
     if model.hub is not None:
@@ -119,6 +131,29 @@ def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
     assert model.path is not None
     local = base_model(model.path, model.trust_remote_code)
     return [], lambda done: local
+
+
+def model_check(check: Callable[[ModelRef], None], base: Base) -> Check:
+    """Check the model once it is there."""
+
+    def look(done: Done) -> list[str]:
+        check(base(done))
+        return []
+
+    return Check(look)
+
+
+def check_model(config: RunConfig, model: ModelRef) -> None:
+    """Raise InputError if the model cannot be tuned as the configuration says."""
+    check_parts(config, model)
+    check_training(config.training, config.model.dtype, model)
+
+
+def check_parts(config: RunConfig, model: ModelRef) -> None:
+    """Raise InputError if the model lacks a layer or a projection that the configuration names."""
+    if (count := layer_count(model)) is not None:
+        check_layers(config.selection, count)
+    check_projections(config.training, model)
 
 
 def count_stages(config: RunConfig, base: Base, which: str) -> list[Stage]:
@@ -172,8 +207,9 @@ def _states(config: RunConfig, base: Base, which: str, done: Done) -> Step[Any]:
 def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
     layers = done["select"].result.layers
     return train_step(
-        config.training, config.prompts, config.model.dtype, done["pairs"], base(done), layers, config.execution
-    )
+        config.training, config.prompts, config.model.dtype, done["pairs"], base(done), layers, config.execution,
+        languages=Languages.of(config.corpora),
+    )  # fmt: skip
 
 
 def _model(base: Base, which: str, done: Done) -> ModelRef:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from slam_ray.config import RunConfig
 from slam_ray.evaluation import Scores
+from slam_ray.evaluation.languages import is_recognised
 from slam_ray.pipeline.location import Location
 from slam_ray.pipeline.step import Artifact
 from slam_ray.pipeline.storage import Storage
@@ -33,7 +34,7 @@ class Benchmark(BaseModel):
         other_extractor: the other one.
         other_accuracy: by that one.
         cut: responses that ended at the token limit.
-        own_language: responses written in the language of their question.
+        own_language: responses written in the language of their question; null where that cannot be told.
     """
 
     extractor: str
@@ -162,5 +163,5 @@ def _benchmark(name: str, done: Mapping[str, Artifact[Any]]) -> Benchmark:
         other_extractor=other,
         other_accuracy=both(lambda scores, code: scores.extractors[other].languages[code].accuracy),
         cut=both(lambda scores, code: scores.cut[code]),
-        own_language=both(lambda scores, code: scores.written[code].get(code, 0.0)),
+        own_language=both(lambda scores, code: scores.written[code].get(code, 0.0) if is_recognised(code) else None),
     )

@@ -1,7 +1,7 @@
 """What a run found, as the page and the table read it: the results of its steps, side by side."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,12 @@ class Benchmark:
         ]
 
     @property
+    def correction(self) -> str:
+        """What is to be said of the p values of a table of the languages; nothing of a single one."""
+        count = len(self.languages)
+        return f"Holm-corrected over the {count} languages" if count > 1 else ""
+
+    @property
     def averages(self) -> list[AverageRow]:
         """The averages that differ: with English where it is there, without it where another language is."""
         before, after, change = self._by(self.extractors[0])
@@ -185,6 +191,7 @@ class Findings:
         versions: package -> version.
         tuned_selection: shares and overlap of the tuned model, if it was counted.
         states: of the model before tuning and, if it was counted, after; empty if they were not asked for.
+        names: of the languages that the configuration adds, by code.
     """
 
     run: str
@@ -202,6 +209,7 @@ class Findings:
     versions: Mapping[str, str]
     tuned_selection: SelectResult | None = None
     states: tuple[StateMap, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tuned(self) -> str:

@@ -5,12 +5,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from slam_ray.corpora.languages import NAMES
+from slam_ray.corpora.languages import LANGUAGES
 from slam_ray.evaluation.extraction import Extractor
 from slam_ray.reporting import figures
 from slam_ray.reporting.findings import Benchmark, Findings, first_layers, layer_names
 from slam_ray.reporting.svg import inline_svg
 from slam_ray.reporting.table import points
+from slam_ray.selection import layer_ranges
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -19,8 +20,8 @@ MINUS = "\N{MINUS SIGN}"
 EXTRACTORS: dict[Extractor, str] = {
     "last-number": "the last number of a response, as the field reads it",
     "strict": "a stricter reading of answers",
-    "last-label": "the last label within brackets",
-    "first-label": "the first label within brackets",
+    "last-label": "the last label, one within brackets if there is one",
+    "first-label": "the first label, one within brackets if there is one",
 }
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -44,6 +45,7 @@ def report_page(findings: Findings) -> str:
         small=small,
         layer_names=layer_names,
         first_layers=first_layers,
+        layer_ranges=layer_ranges,
         pretty=_pretty,
     )
     stability = enumerate(findings.selection.stability)
@@ -52,7 +54,7 @@ def report_page(findings: Findings) -> str:
         findings=findings,
         selection=findings.selection,
         training=findings.training,
-        names=NAMES,
+        names={code: language.name for code, language in LANGUAGES.items()} | dict(findings.names),
         extractors=EXTRACTORS,
         stable=[(layer, share) for layer, share in stability if share > 0],
         layer_figures=_layer_figures(findings),
@@ -121,7 +123,7 @@ def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
             figures.overlap_figure(others, list(found.overlap.values()), found.mean_overlap, found.k_end, found.layers),
             "overlap",
             f"Line chart of each language's overlap with English in each of {count} layers, and their mean, which"
-            f" runs from {lowest:.2f} at its lowest to {highest:.2f} at layer {found.peak}; {known};"
+            f" runs from {lowest:.2f} at its lowest to {highest:.2f} at layer {found.highest}; {known};"
             f" marked: {findings.tuned}.",
         ),
         "msd": inline_svg(

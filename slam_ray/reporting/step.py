@@ -1,15 +1,17 @@
 """The report step: gather what the other steps of a run found, and draw the page and the table."""
 
+import operator
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from slam_ray.activations import StatesResult, read_map
 from slam_ray.config import RunConfig, Section
 from slam_ray.corpora import Prepared
+from slam_ray.corpora.languages import Languages
 from slam_ray.evaluation import Comparison, EnglishLoss, Scores
 from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.pipeline.storage import Storage
@@ -21,12 +23,17 @@ PAGE_FILE = "index.html"
 
 
 class ReportConfig(Section):
-    """What the page says of the run beside what its steps found."""
+    """What the page says of the run beside what its steps found.
+
+    Attributes:
+        names: of the languages that the configuration adds, by code.
+    """
 
     run: str
     model: str
     limit: int | None
     projections: tuple[str, ...]
+    names: dict[str, str] = Field(default_factory=dict, exclude_if=operator.not_)
 
 
 class ReportResult(BaseModel):
@@ -83,7 +90,13 @@ def report_step(run: RunConfig, artifacts: RunArtifacts, steps: Mapping[str, Art
         steps: all that the run rests on, title -> artifact, in order; `artifacts` are among them.
     """
     # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
-    config = ReportConfig(run=run.name, model=run.model.name, limit=run.limit, projections=run.training.projections)
+    config = ReportConfig(
+        run=run.name,
+        model=run.model.name,
+        limit=run.limit,
+        projections=run.training.projections,
+        names=Languages.of(run.corpora).added_names,
+    )
     steps = dict(steps)  # the caller's may grow before this one runs
 
     def work(attempt: Attempt) -> ReportResult:
@@ -94,7 +107,7 @@ def report_step(run: RunConfig, artifacts: RunArtifacts, steps: Mapping[str, Art
         (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
         return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
 
-    return Step("report", 2, config, steps, ReportResult, work)
+    return Step("report", 3, config, steps, ReportResult, work)
 
 
 def _gather(
@@ -124,4 +137,5 @@ def _gather(
         versions=max(records.values(), key=lambda record: str(record["started"]))["versions"],
         tuned_selection=None if tuned is None else tuned.result,
         states=tuple(StateMap(item.result, read_map(item)) for item in artifacts.states),
+        names=config.names,
     )

@@ -15,7 +15,7 @@ def accuracy_table(findings: Findings) -> str:
     if findings.limit is not None:
         blocks.insert(0, f"SMOKE RUN on the first {findings.limit} questions, pairs and problems: not a result")
     share = 100 * findings.training.trained_share
-    blocks.append(f"tuned: {findings.tuned}\ntrained share: {share:.2f} % of the parameters")
+    blocks.append(f"tuned: {findings.tuned}{_where_highest(findings)}\ntrained share: {share:.2f} % of the parameters")
     if findings.english is not None:
         before, after = findings.english
         blocks.append(f"English text: loss {before.loss:.3f} before, {after.loss:.3f} after, in nats a token")
@@ -23,23 +23,24 @@ def accuracy_table(findings: Findings) -> str:
 
 
 def scores_table(name: str, scores: Scores) -> str:
-    """One model on one benchmark as text, at most 80 columns wide."""
+    """One model on one benchmark, at most 80 columns wide; "none": no answer was found by the first extractor."""
     headline, other = scores.extractors.values()
     rows: list[Sequence[str]] = [
-        ("language", "n", scores.names[0], "95 %", "PCR", scores.names[1], "cut", "written in")
+        ("language", scores.names[0], "95 %", "PCR", scores.names[1], "none", "cut", "written in")
     ]
     for code, score in headline.languages.items():
         language, share = most_written(scores, code)
-        first = (code, f"{score.n}", f"{score.accuracy:.1f}", _ends(score), _percent(score.pcr))
-        rows.append(
-            (*first, f"{other.languages[code].accuracy:.1f}", f"{scores.cut[code]:.1f}", f"{language} {share:.0f}")
-        )
+        first = (code, f"{score.accuracy:.1f}", _ends(score), _percent(score.pcr))
+        more = (f"{other.languages[code].accuracy:.1f}", f"{score.unanswered:.1f}", f"{scores.cut[code]:.1f}")
+        rows.append((*first, *more, f"{language} {share:.0f}"))
     for title, mean, by_other in (
         ("average", headline.avg, other.avg),
-        ("non-English", headline.avg_non_en, other.avg_non_en),
+        ("non-en", headline.avg_non_en, other.avg_non_en),
     ):
-        rows.append((title, "", _percent(mean), "", "", _percent(by_other), "", ""))
-    return "\n".join([f"{name}: accuracy in percent", *aligned(rows)])
+        rows.append((title, _percent(mean), "", "", _percent(by_other), "", "", ""))
+    asked = sorted({score.n for score in headline.languages.values()})
+    problems = f"{asked[0]}" if len(asked) == 1 else f"{asked[0]} to {asked[-1]}"
+    return "\n".join([f"{name}: accuracy in percent, {problems} problems a language", *aligned(rows)])
 
 
 def points(value: float) -> str:
@@ -63,7 +64,7 @@ def _benchmark(benchmark: Benchmark) -> str:
         [
             f"{benchmark.name}: accuracy in percent, {benchmark.problems} problems a language",
             *aligned(rows),
-            f"* McNemar p < {SIGNIFICANT_P}",
+            ", ".join(filter(None, [f"* McNemar p < {SIGNIFICANT_P}", benchmark.correction])),
             f"{head.name}: {points(change.difference)} points"
             f" [{points(change.low)}, {points(change.high)}], {head.verdict}",
             "",
@@ -72,13 +73,23 @@ def _benchmark(benchmark: Benchmark) -> str:
     )
 
 
+def _where_highest(findings: Findings) -> str:
+    """A line on layers that the paper's rule would not have found, if they are the rule's."""
+    found = findings.selection
+    said = found.chosen_by in ("rule", "random") and found.where_highest
+    return f"\n{said}" if said else ""
+
+
 def _more(benchmark: Benchmark) -> list[Sequence[str]]:
-    """By the other extractor; responses cut at the limit; the language most are written in, and its percentage."""
-    rows: list[Sequence[str]] = [("language", benchmark.extractors[1], "after", "cut", "after", "written in", "after")]
+    """By the other extractor; responses in which the headline one found none; those cut; the language of most."""
+    rows: list[Sequence[str]] = [
+        ("language", benchmark.extractors[1], "after", "none", "after", "cut", "after", "written in", "after")
+    ]
     rows += [
         (
             row.language,
             *(f"{accuracy:.1f}" for accuracy in row.other),
+            *(f"{score.unanswered:.1f}" for score in (row.before, row.after)),
             *(f"{share:.1f}" for share in row.cut),
             *(f"{code} {share:.0f}" for code, share in row.written),
         )
@@ -88,7 +99,7 @@ def _more(benchmark: Benchmark) -> list[Sequence[str]]:
 
 
 def _row(row: LanguageRow) -> tuple[str, ...]:
-    mark = "*" if row.change.p < SIGNIFICANT_P else " "
+    mark = "*" if row.change.p_holm < SIGNIFICANT_P else " "
     return (
         row.language,
         f"{row.before.accuracy:.1f}",

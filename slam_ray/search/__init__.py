@@ -2,7 +2,7 @@
 
 from slam_ray.search.directory import SearchDirectory
 from slam_ray.search.result import search_table
-from slam_ray.search.search import search, shared_stages, text_stages
+from slam_ray.search.search import search, shared_stages
 from slam_ray.search.space import read_space
 
 __all__ = [
@@ -11,5 +11,4 @@ __all__ = [
     "search",
     "search_table",
     "shared_stages",
-    "text_stages",
 ]

@@ -182,7 +182,8 @@ def _cells(row: TrialRow) -> tuple[str, ...]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
+    line, _, more = text.partition("\n")
+    return line if len(line) <= 80 and not more else line[:77] + "..."
 
 
 def _verdict(result: SearchResult) -> list[str]:

@@ -5,16 +5,29 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from slam_ray.config import ENGLISH, PromptsConfig, RunConfig
+from slam_ray.config import ENGLISH, InputError, PromptsConfig, RunConfig
 from slam_ray.corpora import Prepared, choosing_step, pairs_step
+from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.evaluation import Comparison, Scores, compare_step, generate_step, score_step
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.stages import Done, Stage, run
+from slam_ray.pipeline.stages import Check, Done, Stage, run
 from slam_ray.pipeline.step import Artifact, Step
 from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import BASE, Base, corpora_stages, count_stages, fetch_stages, model_stages
+from slam_ray.recipes.slam import (
+    BASE,
+    Base,
+    benchmark_prompts,
+    check_model,
+    check_parts,
+    corpora_stages,
+    count_stages,
+    fetch_stages,
+    model_check,
+    model_stages,
+)
+from slam_ray.recipes.texts import texts_check
 from slam_ray.search.choosing import apart_step
 from slam_ray.search.directory import SearchDirectory
 from slam_ray.search.result import Difference, SearchResult, TrialRow, best_of, judged, training_seconds
@@ -48,10 +61,29 @@ def text_stages(config: RunConfig) -> list[Stage]:
     ]
 
 
-def shared_stages(config: RunConfig) -> tuple[list[Stage], Base]:
+def shared_stages(config: RunConfig, space: Space) -> tuple[list[Stage | Check], Base]:
     """All that is made before the first trial, the one activation count last; and how the model is found then."""
     fetching, base = model_stages(config.model)
-    return [*text_stages(config), *fetching, *count_stages(config, base, BASE)], base
+    points = model_check(partial(check_points, config, space), base)
+    asked = benchmark_prompts(config) | {CHOOSING: choosing_prompts(config)}
+    texts = texts_check(config, base, asked, tuning=True)
+    return [*text_stages(config), *fetching, points, texts, *count_stages(config, base, BASE)], base
+
+
+def choosing_prompts(config: RunConfig) -> PromptsConfig:
+    """Of the problems to choose on."""
+    return prompts_for(config.prompts, config.search.problems or config.corpora.questions)
+
+
+def check_points(config: RunConfig, space: Space, model: ModelRef) -> None:
+    """Raise InputError if the model lacks a layer or a projection of the configuration or of a value to be tried."""
+    check_model(config, model)
+    for key, values in space.values.items():
+        for label, value in values.items():
+            try:
+                check_parts(space.apply(config, {key: label}), model)
+            except InputError as error:
+                raise InputError(f"search.space.{key}: {value!r} cannot be tried: {error}") from None
 
 
 def search(config: RunConfig, space: Space, storage: Storage, context: Context) -> SearchResult:
@@ -67,9 +99,9 @@ def search(config: RunConfig, space: Space, storage: Storage, context: Context) 
     places = _room(config, context)
     directory = SearchDirectory(config, storage)
     directory.start()
-    stages, base = shared_stages(config)
+    stages, base = shared_stages(config, space)
     done = run(stages, storage, context)
-    prompts = prompts_for(config.prompts, config.search.problems or config.corpora.questions)
+    prompts = choosing_prompts(config)
     setup = Setup(config, space, done["count"], done[PAIRS], base(done), prompts, done[CHOOSING], done[RUNG])
     rows = judged(run_trials(setup, places, directory.path), config.search.english_loss)
     best = best_of(rows)
@@ -128,7 +160,7 @@ def _test_stages(setup: "Setup", done: Done, storage: Storage, compared: Sequenc
             config = setup.space.apply(setup.config, row.point)
             training = train_step(
                 config.training, config.prompts, config.model.dtype, setup.pairs, setup.base, row.layers,
-                config.execution,
+                config.execution, languages=Languages.of(config.corpora),
             )  # fmt: skip
             model = replace(setup.base, trained=storage.find(training))
             asked = _title("generate", row, name)

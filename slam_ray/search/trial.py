@@ -14,6 +14,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from slam_ray.config import ENGLISH, PromptsConfig, RunConfig
 from slam_ray.corpora import Prepared
+from slam_ray.corpora.languages import Languages
 from slam_ray.evaluation import Scores
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.context import Context
@@ -165,7 +166,7 @@ class Trial:
         config, setup = self._config, self._setup
         return train_step(
             config.training, config.prompts, config.model.dtype, setup.pairs, setup.base, self.layers, config.execution,
-            share, earlier, callbacks,
+            share, earlier, callbacks, Languages.of(config.corpora),
         )  # fmt: skip
 
     def find(self, share: float) -> Artifact[TrainResult]:

@@ -16,6 +16,8 @@ Integers = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
 # Values this close are equal but for rounding, so that ties do not depend on the order of a sum.
 TIE = 1e-12
+# An empty K selects nothing, nor does a K of one layer, whose MSD cannot exceed its own mean.
+FEWEST_LAYERS_OF_K = 2
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Ruling:
 
     Attributes:
         mean_overlap: [L], over the languages other than English.
-        peak: the layer where it is highest, the lowest of several.
+        highest: the layer where it is highest, the lowest of several.
+        peak: the same of the layers from 2 on: before it end the language-specific layers; None without such layers.
         k_end: one past the last of the language-specific layers K = 0 .. k_end - 1.
         msd: [L], population variance of the activated share over all languages (Eq. 6).
         theta: the threshold, the mean MSD over K times `theta_factor` (Eq. 7); None for an empty K.
@@ -32,7 +35,8 @@ class Ruling:
     """
 
     mean_overlap: Floats
-    peak: int
+    highest: int
+    peak: int | None
     k_end: int
     msd: Floats
     theta: float | None
@@ -74,22 +78,32 @@ def overlap_with_english(activated: Integers, tokens: Integers, english: int, co
 def apply_rule(share: Floats, overlap: Floats, config: SelectionConfig) -> Ruling:
     """Select the layers.
 
+    The paper's K ends before the layer of the highest mean overlap. Where that is layer 0 or 1 the paper's rule can
+    select nothing whatever the counts, so the maximum is taken over the layers from 2 on; elsewhere it is the paper's.
+    K depends on the overlap alone: `theta_factor` does not change it.
+
     Args:
         share: [N, L] activated share of all languages.
         overlap: [N - 1, L] overlap of the others with English.
         config: `theta_factor` and `max_layer_share` are read here.
     """
     mean_overlap = overlap.mean(axis=0)
-    peak = int(np.argmax(mean_overlap >= mean_overlap.max() - TIE))
-    k_end = peak
+    highest = _highest(mean_overlap)
+    later = mean_overlap[FEWEST_LAYERS_OF_K:]
+    peak = FEWEST_LAYERS_OF_K + _highest(later) if later.size else None
+    k_end = peak or 0
     if config.max_layer_share is not None:
-        k_end = min(peak, math.floor(config.max_layer_share * len(mean_overlap) + TIE))
+        k_end = min(k_end, math.floor(config.max_layer_share * len(mean_overlap) + TIE))
     msd = share.var(axis=0)
     if k_end == 0:
-        return Ruling(mean_overlap, peak, k_end, msd, None, ())
+        return Ruling(mean_overlap, highest, peak, k_end, msd, None, ())
     theta = float(msd[:k_end].mean()) * config.theta_factor
     layers = tuple(layer for layer in range(k_end) if msd[layer] > theta * (1 + TIE))
-    return Ruling(mean_overlap, peak, k_end, msd, theta, layers)
+    return Ruling(mean_overlap, highest, peak, k_end, msd, theta, layers)
+
+
+def _highest(values: Floats) -> int:
+    return int(np.argmax(values >= values.max() - TIE))
 
 
 def resampled_layers(

@@ -1,7 +1,7 @@
 """The select step: the rule on a counts artifact, how stable its choice is, and the error when it chooses nothing."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel
@@ -9,7 +9,9 @@ from pydantic import BaseModel
 from slam_ray.activations.counts import COUNTS_FILE, Counts, read_counts
 from slam_ray.config import ENGLISH, InputError, SelectionConfig
 from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.selection.alternatives import Alternative, alternatives, alternatives_table
 from slam_ray.selection.rule import (
+    FEWEST_LAYERS_OF_K,
     Floats,
     Ruling,
     activated_share,
@@ -19,6 +21,8 @@ from slam_ray.selection.rule import (
 )
 
 SELECTION_FILE = "selection.json"
+# Whoever changes what the rule gives for the same counts raises this.
+SELECT_VERSION = 2
 ChosenBy = Literal["rule", "config", "first", "random", "all"]
 
 
@@ -29,7 +33,8 @@ class SelectResult(BaseModel):
         share: language -> activated share (Eq. 4).
         overlap: language other than English -> overlap with English.
         mean_overlap: mean of `overlap`.
-        peak: the layer where it is highest.
+        highest: the layer where it is highest.
+        peak: the layer from 2 on where it is highest; None if the model has no such layer.
         k_end: one past the last language-specific layer; `peak`, or less where `max_layer_share` caps it.
         msd: mean squared deviation (Eq. 6).
         theta: the threshold (Eq. 7); None if there is no language-specific layer, and the layers are not the rule's.
@@ -38,13 +43,15 @@ class SelectResult(BaseModel):
         rule_layers: what the rule alone selects.
         stability: share of the resamples in which the rule selects a layer; empty without resamples.
         resamples: how many there are: each language other than English and each group of questions left out once.
+        alternatives: what the rule selects with other overlaps and neuron shares.
     """
 
     languages: tuple[str, ...]
     share: dict[str, tuple[float, ...]]
     overlap: dict[str, tuple[float, ...]]
     mean_overlap: tuple[float, ...]
-    peak: int
+    highest: int
+    peak: int | None
     k_end: int
     msd: tuple[float, ...]
     theta: float | None
@@ -53,6 +60,26 @@ class SelectResult(BaseModel):
     rule_layers: tuple[int, ...]
     stability: tuple[float, ...]
     resamples: int
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def where_highest(self) -> str:
+        """Where the overlap is highest, if the paper's rule has no answer there and a later layer is taken; else ""."""
+        if self.peak is None or self.peak == self.highest:
+            return ""
+        first, later = (f"layer {layer} ({self.mean_overlap[layer]:.3f})" for layer in (self.highest, self.peak))
+        return f"the overlap is highest in {first}; of the layers from {FEWEST_LAYERS_OF_K} on, in {later}"
+
+
+class NothingSelected(InputError):
+    """The rule was asked and selects nothing; `result` is all that it came to, without layers."""
+
+    def __init__(self, message: str, result: SelectResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, SelectResult]]:
+        return type(self), (str(self), self.result)
 
 
 def select_step(config: SelectionConfig, counts: Artifact[Any]) -> Step[SelectResult]:
@@ -63,15 +90,16 @@ def select_step(config: SelectionConfig, counts: Artifact[Any]) -> Step[SelectRe
         (attempt.directory / SELECTION_FILE).write_text(result.model_dump_json(indent=1) + "\n")
         return result
 
-    return Step("select", 1, config, {"counts": counts}, SelectResult, run)
+    return Step("select", SELECT_VERSION, config, {"counts": counts}, SelectResult, run)
 
 
 def select(counts: Counts, config: SelectionConfig) -> SelectResult:
     """Apply the rule to `counts` and to its resamples (sections 3.1 and 3.2).
 
     Raises:
-        InputError: the rule is asked and selects nothing, English or any other language is missing, or the model has
-            not the layers that the configuration names.
+        NothingSelected: the rule is asked and selects nothing.
+        InputError: English or any other language is missing, or the model has not the layers that the configuration
+            names.
     """
     languages = counts.languages
     if ENGLISH not in languages or len(languages) < 2:
@@ -82,14 +110,13 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
     overlap = overlap_with_english(activated, tokens, english, config)
     ruling = apply_rule(share, overlap, config)
     layers, chosen_by = _chosen(ruling, config)
-    if not layers:
-        raise InputError(_why_nothing(ruling, config))
     resampled = resampled_layers(counts.activated, counts.tokens, english, config)
-    return SelectResult(
+    result = SelectResult(
         languages=languages,
         share=_by_language(languages, share),
         overlap=_by_language([code for code in languages if code != ENGLISH], overlap),
         mean_overlap=tuple(ruling.mean_overlap.tolist()),
+        highest=ruling.highest,
         peak=ruling.peak,
         k_end=ruling.k_end,
         msd=tuple(ruling.msd.tolist()),
@@ -99,7 +126,20 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
         rule_layers=ruling.layers,
         stability=_stability(resampled, len(ruling.msd)),
         resamples=len(resampled),
+        alternatives=alternatives(activated, tokens, english, config),
     )
+    if not layers:
+        raise NothingSelected(f"{_why_nothing(result, config)}\n\n{alternatives_table(result.alternatives)}", result)
+    return result
+
+
+def check_layers(config: SelectionConfig, count: int) -> None:
+    """Raise InputError if a model of `count` layers has not those that the configuration names."""
+    beyond = [layer for layer in config.layers or () if layer >= count]
+    if beyond:
+        raise InputError(f"selection.layers: there is no layer {beyond[0]}; the model has layers 0 to {count - 1}")
+    if config.first is not None and config.first > count:
+        raise InputError(f"selection.first: there are no {config.first} layers; the model has {count}")
 
 
 def _by_language(languages: Sequence[str], values: Floats) -> dict[str, tuple[float, ...]]:
@@ -115,14 +155,10 @@ def _stability(resampled: Sequence[Sequence[int]], layers: int) -> tuple[float, 
 def _chosen(ruling: Ruling, config: SelectionConfig) -> tuple[tuple[int, ...], ChosenBy]:
     """The layers to tune: the rule's, or what the configuration says instead (the ablations of Figure 4)."""
     count = len(ruling.msd)
+    check_layers(config, count)
     if config.layers is not None:
-        beyond = [layer for layer in config.layers if layer >= count]
-        if beyond:
-            raise InputError(f"selection.layers: there is no layer {beyond[0]}; the model has layers 0 to {count - 1}")
         return tuple(sorted(set(config.layers))), "config"
     if config.first is not None:
-        if config.first > count:
-            raise InputError(f"selection.first: there are no {config.first} layers; the model has {count}")
         return tuple(range(config.first)), "first"
     if config.random_seed is not None:
         drawn = np.random.default_rng(config.random_seed).choice(count, len(ruling.layers), replace=False)
@@ -130,24 +166,26 @@ def _chosen(ruling: Ruling, config: SelectionConfig) -> tuple[tuple[int, ...], C
     return (tuple(range(count)), "all") if config.all_layers else (ruling.layers, "rule")
 
 
-def _why_nothing(ruling: Ruling, config: SelectionConfig) -> str:
+def _why_nothing(result: SelectResult, config: SelectionConfig) -> str:
     """Say why the rule selects no layer and which options change that."""
-    others = (
-        f"try another overlap (now {config.overlap}; jaccard, coverage or english) or neuron_share"
-        f" (now {config.neuron_share:g}), or type the layers (selection.layers)"
-    )
-    if ruling.peak == 0:
+    count, k_end = len(result.msd), result.k_end
+    typed = "type the layers (selection.layers)"
+    if result.peak is None:
         return (
-            "no layer is language-specific: the mean overlap with English is highest in layer 0 already, and only"
-            f" layers before its highest are; {others}"
+            f"no layer is selected: the rule needs a model of at least {FEWEST_LAYERS_OF_K + 1} layers, this one has"
+            f" {count}; {typed}"
         )
-    if ruling.k_end == 0:
+    if config.max_layer_share is not None and k_end < min(result.peak, FEWEST_LAYERS_OF_K):
         return (
-            f"no layer is language-specific: max_layer_share {config.max_layer_share:g} of {len(ruling.msd)} layers is"
-            " less than one layer; raise it"
+            f"no layer is selected: max_layer_share {config.max_layer_share:g} of {count} layers leaves"
+            f" {'no language-specific layer' if k_end == 0 else 'one, whose MSD cannot exceed its own mean'}; raise it"
         )
-    msd = " ".join(f"{value:.2e}" for value in ruling.msd[: ruling.k_end])
+    assert result.theta is not None
+    largest = max(range(k_end), key=lambda layer: result.msd[layer])
+    said = f"; {result.where_highest}" if result.where_highest else ""
     return (
-        f"no layer is selected: of the language-specific layers 0 to {ruling.k_end - 1} none has an MSD above the"
-        f" threshold {ruling.theta:.2e} (MSD {msd}); lower theta_factor (now {config.theta_factor:g}), {others}"
+        f"no layer is selected: of the language-specific layers 0 to {k_end - 1} none has an MSD above the threshold"
+        f" {result.theta:.2e} (the largest is {result.msd[largest]:.2e}, in layer {largest}){said}; lower theta_factor"
+        f" (now {config.theta_factor:g}), try another overlap (now {config.overlap}; jaccard, coverage or english) or"
+        f" neuron_share (now {config.neuron_share:g}), or {typed}"
     )

@@ -1,14 +1,18 @@
 """The training step: tune the FFN projections of the selected layers on translation pairs (section 3.3, Eq. 8)."""
 
 import logging
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section, TrainingConfig
 from slam_ray.corpora import Prepared
+from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import ModelRef
 from slam_ray.pipeline.context import Context
@@ -39,12 +43,14 @@ class TrainConfig(Section):
         prompt: the translation prompt.
         dtype: of the forward pass.
         layers: 0-based.
+        names: of the languages that the configuration adds, by code, as the prompt says them.
     """
 
     training: TrainingConfig
     prompt: str
     dtype: str
     layers: tuple[int, ...]
+    names: dict[str, str] = Field(default_factory=dict, exclude_if=operator.not_)
 
 
 class PartConfig(TrainConfig):
@@ -64,6 +70,7 @@ def train_step(
     share: float = 1.0,
     earlier: Artifact[TrainResult] | None = None,
     callbacks: Sequence["UserCallback"] = (),
+    languages: Languages = KNOWN,
 ) -> Step[TrainResult]:
     """Tune `config.projections` of the 0-based `layers` of `model` on `pairs`.
 
@@ -74,20 +81,19 @@ def train_step(
         share: of the optimizer steps to take; the schedule stays that of the whole training.
         earlier: the same training up to a smaller share, whose steps are then not taken again.
         callbacks: of Ray Train, told of every checkpoint's step and translation loss.
+        languages: those of the pairs are among them.
 
     Raises:
         InputError: (here) a setting cannot work; (in its run) the training diverges, or no pair is short enough.
     """
-    if dtype not in ("float32", "bfloat16"):
-        raise InputError(f"model.dtype: training runs in float32 or bfloat16, not in {dtype}")
-    if config.pack_length < config.max_length:
-        raise InputError(
-            f"training.pack_length is {config.pack_length}: must be at least training.max_length, {config.max_length},"
-            " so that each pair fits a row"
-        )
-    for projection in set(config.projections) - {WHOLE_LAYER}:
-        model.family.projection(projection)
-    identity = TrainConfig(training=config, prompt=prompts.translation, dtype=dtype, layers=tuple(layers))
+    check_training(config, dtype, model)
+    identity = TrainConfig(
+        training=config,
+        prompt=prompts.translation,
+        dtype=dtype,
+        layers=tuple(layers),
+        names=languages.added_names,
+    )
     inputs: dict[str, HasFingerprint] = {"pairs": pairs, "model": model}
 
     def run(attempt: Attempt) -> TrainResult:
@@ -96,6 +102,7 @@ def train_step(
             prompts=prompts,
             dtype=dtype,
             pairs=pairs,
+            languages=languages,
             model=model,
             layers=identity.layers,
             cache=Path(execution.model_cache),
@@ -108,8 +115,26 @@ def train_step(
 
     if share < 1:
         part = PartConfig(**dict(identity), share=share)
-        return Step("train_part", 1, part, inputs, TrainResult, run, workers="training")
-    return Step("train", 2, identity, inputs, TrainResult, run, workers="training")
+        return Step("train_part", 2, part, inputs, TrainResult, run, workers="training")
+    return Step("train", 3, identity, inputs, TrainResult, run, workers="training")
+
+
+def check_training(config: TrainingConfig, dtype: str, model: ModelRef) -> None:
+    """Raise InputError if no training of this model can have these settings."""
+    if dtype not in ("float32", "bfloat16"):
+        raise InputError(f"model.dtype: training runs in float32 or bfloat16, not in {dtype}")
+    if config.pack_length < config.max_length:
+        raise InputError(
+            f"training.pack_length is {config.pack_length}: must be at least training.max_length, {config.max_length},"
+            " so that each pair fits a row"
+        )
+    check_projections(config, model)
+
+
+def check_projections(config: TrainingConfig, model: ModelRef) -> None:
+    """Raise InputError if the model's layers lack a projection that is to be tuned."""
+    for projection in set(config.projections) - {WHOLE_LAYER}:
+        model.family.projection(projection)
 
 
 def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
@@ -183,4 +208,9 @@ def _work(config: dict[str, Any]) -> TrainResult | InputError:
     from slam_ray.training.worker import train  # only workers load torch and DeepSpeed
 
     logging.getLogger("ray.train").setLevel(logging.WARNING)  # a line for every checkpoint
-    return train(config["job"])
+    try:
+        return train(config["job"])
+    except InputError:
+        # The driver says it; this logger would show the stack of what the user is to mend first.
+        logging.getLogger("ray.train.v2._internal.util").disabled = True
+        raise

@@ -34,15 +34,16 @@ from tests.search import ROOT, finish, folder, found, records, start
 pytestmark = pytest.mark.timeout(1800)
 
 TRIALS = 5
-# The rule selects layers 0, 1, 2 and 4 of the embedded default; there is no layer 8. A rate of 0.1 destroys the model,
-# so that a rung before the end is enough to see it. With this seed layer 0 alone, layers that there are not, trial 0's
-# training and a ruinous rate are drawn: the last when one of the four before it has ended, so that ASHA knows better.
+# The rule selects layers 0, 1, 2 and 4 of the embedded default, of its first two layer 0, of less than one nothing. A
+# rate of 0.1 destroys the model, so that a rung before the end is enough to see it. With this seed layer 0 alone,
+# nothing, trial 0's training and a ruinous rate are drawn: the last when one of the four before it has ended, so that
+# ASHA knows better.
 SETTINGS: dict[str, Any] = {
     "search__sampler": "optuna",
     "search__seed": 67,
     "search__trials": TRIALS,
     "search__space": {
-        "selection.layers": {"choice": [[0, 1, 2, 4], "0-0", "7-9"]},
+        "selection.max_layer_share": {"choice": [1.0, 0.25, 0.1]},
         "training.learning_rate": {"choice": [2e-3, 0.1]},
     },
 }
@@ -139,8 +140,8 @@ def rows(searched: Searched) -> list[dict[str, Any]]:
     return found_rows
 
 
-def layers(row: dict[str, Any]) -> str:
-    return str(row["point"]["selection.layers"])
+def share(row: dict[str, Any]) -> Any:
+    return row["point"]["selection.max_layer_share"]
 
 
 def rate(row: dict[str, Any]) -> float:
@@ -150,12 +151,13 @@ def rate(row: dict[str, Any]) -> float:
 def test_every_trial_is_a_row_and_a_failed_one_says_why(searched: Searched) -> None:
     assert [row["number"] for row in rows(searched)] == list(range(TRIALS))
     own = rows(searched)[0]
-    assert own["point"] == {"selection.layers": "null", "training.learning_rate": 2e-3}
+    assert own["point"] == {"selection.max_layer_share": "null", "training.learning_rate": 2e-3}
     assert own["state"] == "finished"
     failed = [row for row in rows(searched) if row["state"] == "failed"]
-    assert failed == [row for row in rows(searched) if layers(row) == "7-9"] != []
-    assert all("there is no layer 8; the model has layers 0 to 7" in row["error"] for row in failed)
-    assert "failed: InputError: selection.layers: there is no layer 8" in summary(searched)
+    assert failed == [row for row in rows(searched) if share(row) == 0.1] != []
+    said = "max_layer_share 0.1 of 8 layers leaves no language-specific layer; raise it\n\nwhat the rule selects by"
+    assert all(said in row["error"] for row in failed)
+    assert "failed: NothingSelected: no layer is selected: max_layer_share 0.1" in summary(searched)
     assert "engines stay up beside them" in searched.before
 
 
@@ -167,7 +169,7 @@ def test_one_count_serves_all_and_equal_selections_are_one_training(searched: Se
     assert len(records(searched.storage, "count")) == 1
     assert "count: done before" in searched.after
     own, *others = rows(searched)
-    same = [row for row in others if layers(row) == "0 1 2 4" and rate(row) == 2e-3]
+    same = [row for row in others if share(row) == 1 and rate(row) == 2e-3]
     assert same
     assert all(row["same_training_as"] == 0 for row in same)
     assert all(row["layers"] == own["layers"] == [0, 1, 2, 4] for row in same)
@@ -219,7 +221,7 @@ def test_tensorboard_and_mlflow_hold_every_trial(searched: Searched) -> None:
     ended = {each.info.run_name: each for each in runs if each.info.status in ("FINISHED", "FAILED")}
     assert set(ended) == {f"trial-{number}" for number in range(TRIALS)}
     own = ended["trial-0"]
-    assert own.data.params == {"selection.layers": "null", "training.learning_rate": "0.002"}
+    assert own.data.params == {"selection.max_layer_share": "null", "training.learning_rate": "0.002"}
     assert own.data.metrics["non_english"] == rows(searched)[0]["non_english"]
     losses = [each.data.metrics["translation_loss"] for each in runs if "translation_loss" in each.data.metrics]
     assert losses, "whichever of two trials with one training was first has logged its loss"

@@ -13,7 +13,7 @@ from slam_ray.corpora import Prepared
 from slam_ray.corpora.cleaning import Example, Loss
 from slam_ray.evaluation.accuracy import Mark, score
 from slam_ray.evaluation.comparison import CompareConfig, compare
-from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS
+from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS, Extractor
 from slam_ray.reporting.figures import (
     accuracy_figure,
     activated_share_figure,
@@ -24,9 +24,11 @@ from slam_ray.reporting.figures import (
     states_figure,
 )
 from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
+from slam_ray.reporting.page import report_page
 from slam_ray.reporting.svg import inline_svg
-from slam_ray.reporting.table import accuracy_table
+from slam_ray.reporting.table import accuracy_table, scores_table
 from slam_ray.selection import SelectResult
+from slam_ray.selection.alternatives import Alternative
 from slam_ray.training import StepLoss, TrainResult
 
 LANGUAGES = ("bn", "th", "sw", "ja", "zh", "de", "fr", "ru", "es", "en")
@@ -36,19 +38,21 @@ PROBLEMS = 200
 
 
 def answers(solved: tuple[int, ...], languages: tuple[str, ...]) -> list[Mark]:
-    """Marks with the first `solved` problems of each language right, one less by the strict extractor."""
+    """Marks with the first `solved` problems of each language right, one less by strict; the last two unanswered."""
     return [
-        Mark(f"{problem:03}", code, extractor, None, problem < count - (extractor == "strict"))
+        Mark(f"{problem:03}", code, extractor, 1.0 if problem < PROBLEMS - 2 else None, problem < right)
         for code, count in zip(LANGUAGES, solved, strict=True)
         if code in languages
-        for extractor in NUMBER_EXTRACTORS
+        for extractor, right in zip(NUMBER_EXTRACTORS, (count, count - 1), strict=True)
         for problem in range(PROBLEMS)
     ]
 
 
 @cache
-def benchmark(name: str = "arithmetic", languages: tuple[str, ...] = LANGUAGES) -> Benchmark:
-    before, after = answers(BEFORE, languages), answers(AFTER, languages)
+def benchmark(
+    name: str = "arithmetic", languages: tuple[str, ...] = LANGUAGES, solved: tuple[int, ...] = AFTER
+) -> Benchmark:
+    before, after = answers(BEFORE, languages), answers(solved, languages)
     cut = dict.fromkeys(languages, 1.5)
     comparison = compare(before, after, languages, CompareConfig(samples=500))
     written = {code: {"en": 92.0, code: 8.0} for code in languages}
@@ -62,12 +66,13 @@ def selection(count: int = 8, chosen: tuple[int, ...] = (0, 2), **changes: objec
     share = 0.45 + 0.1 * np.exp(-depth / 2) + random.normal(0, 0.02, (10, count)) * np.exp(-depth / 4)
     overlap = 0.5 + 0.35 * np.minimum(depth / (0.6 * count), 1) + random.normal(0, 0.02, (9, count))
     mean, msd = overlap.mean(axis=0), share.var(axis=0)
-    peak = int(mean.argmax())
+    peak = 2 + int(mean[2:].argmax())
     result = SelectResult(
         languages=LANGUAGES,
         share=dict(zip(LANGUAGES, map(tuple, share.tolist()), strict=True)),
         overlap=dict(zip(LANGUAGES[:-1], map(tuple, overlap.tolist()), strict=True)),
         mean_overlap=tuple(mean),
+        highest=peak,
         peak=peak,
         k_end=peak,
         msd=tuple(msd),
@@ -77,6 +82,12 @@ def selection(count: int = 8, chosen: tuple[int, ...] = (0, 2), **changes: objec
         rule_layers=(0, 2),
         stability=(1.0, 0.4) + (0.0,) * (count - 2),
         resamples=29,
+        alternatives=(
+            Alternative(
+                overlap="jaccard", neuron_share=0.5, configured=True, highest=peak, peak=peak, k_end=peak, layers=(0, 2)
+            ),
+            Alternative(overlap="coverage", neuron_share=0.3, configured=False, highest=0, peak=4, k_end=4, layers=()),
+        ),
     )
     return result.model_copy(update=changes)
 
@@ -191,16 +202,32 @@ def test_text_table_is_aligned_and_fits_a_terminal() -> None:
     assert max(map(len, lines)) <= 80
     rows = [line for line in lines if re.match(r"(\w\w|average|non-English)  ", line)]
     assert [row.split()[0] for row in rows] == [*LANGUAGES, "average", "non-English", *LANGUAGES]
-    assert "bn          13.5   37.5  1.5    1.5       en 92  en 92" in lines
+    assert "language  strict  after  none  after  cut  after  written in  after" in lines
+    assert "bn          13.5   37.5   1.0    1.0  1.5    1.5       en 92  en 92" in lines
     rows = rows[:12]
     values = [[match.start() for match in re.finditer(r"\.\d(?=[ *]|$)", row)] for row in rows]
     assert len({tuple(points) for points in values[:10]}) == 1
     assert all(set(points) <= set(values[0]) for points in values[10:])
     assert "bn             14.0   9.9-19.5   38.0  31.6-44.9  +24.0*        14.4   38.6" in lines
+    assert "* McNemar p < 0.05, Holm-corrected over the 10 languages" in lines
     assert lines[-2:] == [
         "tuned: layers 0 and 2 of 8 (counted from 0), chosen by the rule",
         "trained share: 4.89 % of the parameters",
     ]
+
+
+def test_a_star_counts_all_languages_of_its_table() -> None:
+    """Six problems gained and none lost: p is .031 in Bengali alone, .31 where nine other languages are asked too."""
+    six_more = (BEFORE[0] + 6, *BEFORE[1:])
+    alone = benchmark(languages=("bn",), solved=six_more)
+    assert re.search(r"^bn .* \+3\.0\* ", accuracy_table(findings(benchmarks=(alone,))), re.MULTILINE)
+    among = benchmark(solved=six_more)
+    assert re.search(r"^bn .* \+3\.0   ", accuracy_table(findings(benchmarks=(among,))), re.MULTILINE)
+    assert (among.languages[0].change.p, among.languages[0].change.p_holm) == (0.03125, 0.3125)
+    page = report_page(findings(benchmarks=(among,)))
+    assert "<td>0.312</td>" in page
+    assert "its p values are Holm-corrected over the 10 languages" in page
+    assert "Holm" not in report_page(findings(benchmarks=(alone,)))
 
 
 def test_english_alone_and_a_benchmark_without_it_have_a_headline_too() -> None:
@@ -208,6 +235,35 @@ def test_english_alone_and_a_benchmark_without_it_have_a_headline_too() -> None:
     assert [row.name for row in alone.averages] == ["average"]
     without = benchmark(languages=LANGUAGES[:-1])
     assert [row.name for row in without.averages] == ["average without English"]
+    assert (alone.correction, without.correction) == ("", "Holm-corrected over the 9 languages")
     table = accuracy_table(findings(benchmarks=(alone, without)))
     assert re.search(r"^en +97.0 .* 100.0 +100.0$", table, re.MULTILINE)
     assert re.search(r"^sw .* -\s+-$", table, re.MULTILINE)
+
+
+def test_where_the_papers_rule_has_no_answer_the_table_says_so() -> None:
+    found = selection(highest=0, mean_overlap=(0.775, *[0.1] * 4, 0.631, 0.2, 0.2), peak=5, k_end=5)
+    said = "the overlap is highest in layer 0 (0.775); of the layers from 2 on, in layer 5 (0.631)"
+    assert f"chosen by the rule\n{said}\n" in accuracy_table(findings(selection=found))
+    typed = found.model_copy(update={"chosen_by": "config"})
+    assert "from 2 on" not in accuracy_table(findings(selection=typed))
+    assert "from 2 on" not in accuracy_table(findings())
+
+
+@pytest.mark.parametrize("names", [("last-number", "strict"), ("last-label", "first-label")])
+def test_the_table_of_one_model_fits_a_terminal(names: tuple[Extractor, Extractor]) -> None:
+    """Also where all is answered in one language and nothing is found."""
+    marks = [
+        Mark(f"{problem}", code, name, None, code == "en")
+        for code in ("en", "sw")
+        for name in names
+        for problem in range(1000)
+    ]
+    table = scores_table(
+        "one", score(marks, ("en", "sw"), {"en": 100, "sw": 0}, {code: {"unclear": 100} for code in ("en", "sw")})
+    )
+    title, head, *rows = table.splitlines()
+    assert title == "one: accuracy in percent, 1000 problems a language"
+    assert head.split() == ["language", names[0], "95", "%", "PCR", names[1], "none", "cut", "written", "in"]
+    assert rows[1].split() == ["sw", "0.0", "0.0-0.4", "0.0", "0.0", "100.0", "0.0", "unclear", "100"]
+    assert max(map(len, (title, head, *rows))) <= 80

@@ -161,19 +161,50 @@ def test_pcr_is_a_dash_without_english() -> None:
     assert cells.count("\N{EN DASH}") == 2 * 9
 
 
+def test_page_says_how_many_responses_had_no_answer() -> None:
+    html = plain_page()
+    assert '<th colspan="2" scope="colgroup">no answer</th>' in html
+    rows = [
+        re.findall("<td[ >]", row) for row in re.findall(r'<tr><th scope="row">(?:bn|en)\b.*?</tr>', html, re.DOTALL)
+    ]
+    assert [len(cells) for cells in rows[:2]] == [14, 14]
+    assert "<td>1.0</td><td>1.0</td>\n<td>1.5</td>" in html
+
+
 def test_page_says_which_layers_were_tuned_and_who_chose_them() -> None:
     ruled = Page(plain_page()).text
     assert "Tuned: layers 0 and 2 of 8 (counted from 0), chosen by the rule. The language-specific" in ruled
     assert "the rule selects layer 0 in 100 %, layer 1 in 40 % of them, and no other layer" in ruled
     typed = selection(
-        chosen=(7,), chosen_by="config", rule_layers=(), k_end=0, peak=0, theta=None, stability=(), resamples=0
+        chosen=(7,), chosen_by="config", rule_layers=(), k_end=0, peak=None, theta=None, stability=(), resamples=0
     )
     text = Page(report_page(findings(selection=typed))).text
     assert (
         "Tuned: layer 7 of 8 (counted from 0), typed into the configuration. The rule alone selects no layer." in text
     )
-    assert "is highest: no layer." in text
+    assert "The rule needs a model of at least 3 layers." in text
     assert "Not measured" in text
+
+
+def test_page_says_where_the_papers_rule_has_no_answer() -> None:
+    found = selection(highest=0, mean_overlap=(0.775, *[0.1] * 4, 0.631, 0.2, 0.2), peak=5, k_end=5)
+    text = Page(report_page(findings(selection=found))).text
+    assert (
+        "those before layer 5, at which the mean overlap with English is highest from layer 2 on: layers 0 to 4."
+        in text
+    )
+    assert "The overlap is highest in layer 0 (0.775); of the layers from 2 on, in layer 5 (0.631): before the" in text
+    assert "of the layers from 2 on" not in Page(plain_page()).text
+
+
+def test_page_shows_what_other_overlaps_and_shares_would_select() -> None:
+    html = plain_page()
+    end = selection().peak
+    assert end is not None
+    row = '<th scope="row">jaccard</th><td>0.5</td><td>{0}</td><td>{0}</td><td>0-{1}</td><td>0 2</td></tr>'
+    assert f'<tr class="chosen">{row.format(end, end - 1)}' in html
+    row = '<tr><th scope="row">coverage</th><td>0.3</td><td>0</td><td>4</td><td>0-3</td><td>none</td></tr>'
+    assert row in html
 
 
 @pytest.mark.parametrize(

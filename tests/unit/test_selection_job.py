@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from jobs.select_layers import main
+from slam_ray.activations import write_counts
+from tests.unit.test_selection import falling
 
+FIGURES = {"activated_share.png", "overlap.png", "msd.png"}
 JOB = Path(__file__).parent.parent.parent / "jobs" / "select_layers.py"
 
 
@@ -27,7 +30,34 @@ def test_it_selects_and_draws(counts: Path, tmp_path: Path) -> None:
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["k_end"], result["layers"], result["stability"]) == (2, [0, 1], [])
     assert len(result["overlap"]["sw"]) == len(result["mean_overlap"]) == len(result["msd"]) == 3
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"activated_share.png", "overlap.png"}
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES
+    assert [line.split() for line in done.stdout.splitlines()[1:4]] == [
+        ["overlap", "neuron_share", "highest", "in", "from", "2", "on", "K", "selects"],
+        ["jaccard", "0.3", "2", "2", "0-1", "0-1"],
+        ["jaccard", "0.5*", "2", "2", "0-1", "0-1"],
+    ]
+    assert len(result["alternatives"]) == 9
+    assert (result["alternatives"][1]["configured"], result["alternatives"][1]["layers"]) == (True, [0, 1])
+    assert "of the layers from 2 on, in" not in done.stdout
+
+
+def test_where_the_papers_rule_has_no_answer_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_counts(tmp_path / "counts.npz", falling())
+    assert main([str(tmp_path / "counts.npz")]) == 0
+    out = capsys.readouterr().out
+    assert "the overlap is highest in layer 0 (0.900); of the layers from 2 on, in layer 3 (0.700)" in out
+    assert json.loads(out.splitlines()[-1])["layers"] == [1]
+
+
+def test_what_selects_nothing_is_drawn_and_tabled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_counts(tmp_path / "counts.npz", falling())
+    assert main([str(tmp_path / "counts.npz"), "--theta-factor", "9", "--figures", str(tmp_path / "figures")]) == 2
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES
+    error, *table = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: no layer is selected: of the language-specific layers 0 to 2 none has an MSD above")
+    assert "highest in layer 0 (0.900); of the layers from 2 on, in layer 3 (0.700)" in error
+    assert len(table) == 1 + 2 + 9
+    assert table[4].split() == ["jaccard", "0.5*", "0", "3", "0-2", "none"]
 
 
 def test_groups_add_to_the_stability_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,20 +83,16 @@ def test_groups_add_to_the_stability_alone(tmp_path: Path, capsys: pytest.Captur
     assert wanted <= grouped.keys()
 
 
-def test_an_empty_k_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_of_two_layers_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     activated = np.array([[[9, 9], [9, 0]], [[9, 9], [0, 9]]])
     np.savez(tmp_path / "counts.npz", languages=["en", "sw"], activated=activated, tokens=[10, 10])
     assert main([str(tmp_path / "counts.npz")]) == 2
-    message = capsys.readouterr().err
-    assert "error: no layer is language-specific" in message
-    for option in ("overlap", "neuron_share", "selection.layers"):
-        assert option in message
+    assert "error: no layer is selected: the rule needs a model of at least 3 layers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--theta-factor", "3"], "no layer is selected"),
         (["--overlap", "dice"], "--overlap: Input should be 'jaccard', 'coverage' or 'english', got 'dice'"),
         (["--neuron-share", "1.5"], "--neuron-share: Input should be less than 1"),
         (["--max-layer-share", "0"], "--max-layer-share: Input should be greater than 0"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slam_ray.evaluation.statistics import Z_95, mcnemar, paired_bootstrap, wilson
+from slam_ray.evaluation.statistics import Z_95, holm, mcnemar, paired_bootstrap, wilson
 
 
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -37,6 +37,24 @@ def test_mcnemar_counts_all_outcomes_of_fair_coins() -> None:
 def test_mcnemar_of_many_problems_is_a_number() -> None:
     assert mcnemar(3000, 2000) < 1e-40
     assert mcnemar(2500, 2500) == 1
+
+
+def test_holm_of_a_worked_example() -> None:
+    # Four tests: 4 x .005, 3 x .01, then 2 x .03, which .04 must not fall below.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.2]) == [0.2]
+    assert holm([0.6, 0.7]) == [1, 1]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.sampled_from([0.01, 0.05, 0.5]))
+def test_holm_rejects_what_the_stepwise_test_rejects(p: list[float], level: float) -> None:
+    """The definition: from the smallest on, each is compared with the level over the number of those that are left."""
+    rejected = set()
+    for rank, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        if p[place] * (len(p) - rank) > level:
+            break
+        rejected.add(place)
+    assert {place for place, corrected in enumerate(holm(p)) if corrected <= level} == rejected
 
 
 def test_bootstrap_of_one_column_agrees_with_the_normal_interval() -> None:

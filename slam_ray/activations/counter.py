@@ -1,5 +1,6 @@
 """One model replica that counts activated neurons, hooked where f(W_gate x) is computed (Eq. 2-3). Torch lives here."""
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from slam_ray.activations.plan import Encoded, Unit
+from slam_ray.activations.plan import Encoded
 from slam_ray.config import InputError
 from slam_ray.models.loading import load_model
 from slam_ray.models.placing import place
@@ -70,15 +71,26 @@ class Counter:
 
 
 class CountingActor:
-    """What an actor of Ray Data holds, one model replica; maps the number of a unit to that unit's counts."""
+    """What an actor of Ray Data holds, one model replica; maps a unit of the plan to that unit's counts.
 
-    def __init__(self, units: Sequence[Unit], model: ModelRef, dtype: str, cache: str, device: str) -> None:
+    An `InputError` is handed on in the row: Ray Data would wrap one that is raised, behind a stack of its own.
+    """
+
+    def __init__(self, model: ModelRef, dtype: str, cache: str, device: str) -> None:
         # One thread: how a sum is split over threads decides its rounding.
         torch.set_num_threads(1)
-        self._units = units
-        loaded = load_model(place(model, Path(cache)), dtype, model.trusted, device)
-        self._counter = Counter(loaded, model.family)
+        self._counter: Counter | InputError
+        try:
+            self._counter = Counter(load_model(place(model, Path(cache)), dtype, model.trusted, device), model.family)
+        except InputError as error:
+            self._counter = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """One row for one unit, whatever the actor did before."""
-        return {"unit": row["unit"], "activated": self._counter.count(self._units[row["unit"]].passes)}
+        """The counts of one unit, [layers, neurons], whatever the actor did before; or what is wrong."""
+        try:
+            if isinstance(self._counter, InputError):
+                raise self._counter
+            counts = self._counter.count(pickle.loads(row["passes"]))
+        except InputError as error:
+            return {"unit": row["unit"], "activated": np.zeros((0, 0), np.uint32), "error": str(error)}
+        return {"unit": row["unit"], "activated": counts, "error": ""}

@@ -1,5 +1,6 @@
 """The count step: the units of the plan dealt to actors by Ray Data, their integer counts summed by group."""
 
+import pickle
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any
@@ -18,7 +19,7 @@ from slam_ray.activations.plan import (
     plan_units,
 )
 from slam_ray.activations.rows import GroupSums, Row, keep_row, kept_rows
-from slam_ray.config import CountedConfig, ExecutionConfig, PromptsConfig, Section
+from slam_ray.config import CountedConfig, ExecutionConfig, InputError, PromptsConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.corpora.artifacts import CORPUS_FILE, write
 from slam_ray.models.loading import load_tokenizer
@@ -137,7 +138,7 @@ def count_step(
     inputs: dict[str, HasFingerprint] = {"questions": questions, "model": model}
     if answers is not None:
         inputs["answers"] = answers.artifact
-    return Step("count", 1, config, inputs, CountResult, run, workers="counting")
+    return Step("count", 2, config, inputs, CountResult, run, workers="counting")
 
 
 def plan(
@@ -169,6 +170,9 @@ def _count(
     """Yield the counts of the units to do, in the order in which they are finished.
 
     A killed actor is restarted and its unit counted again: an actor keeps nothing from one unit to the next.
+
+    Raises:
+        InputError: an actor said what is wrong with the model.
     """
     if not todo:
         return
@@ -178,6 +182,7 @@ def _count(
     from ray.data.block import BlockAccessor
 
     from slam_ray.activations.counter import CountingActor
+    from slam_ray.pipeline.actor_arguments import send_with_the_call
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -185,17 +190,22 @@ def _count(
     context.max_consecutive_actor_init_deaths = 3
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
-    rows = ray.data.from_items([{"unit": number} for number in todo], override_num_blocks=len(todo)).map(
+    send_with_the_call()
+    # What is counted travels as rows, so that the actors' arguments are small.
+    rows = [{"unit": number, "passes": pickle.dumps(units[number].passes)} for number in todo]
+    counted = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         CountingActor,  # type: ignore[arg-type]
-        fn_constructor_args=(units, model, dtype, model_cache, device),
+        fn_constructor_args=(model, dtype, model_cache, device),
         compute=ray.data.ActorPoolStrategy(size=min(workers.count, len(todo))),
         num_cpus=workers.cpus,
         num_gpus=workers.gpus,
     )
     # Not `iter_rows`: it fetches in threads that outlive an error, and one that calls Ray when that is shut down ends
     # the process before the error is said.
-    for bundle in rows.iter_internal_ref_bundles():
+    for bundle in counted.iter_internal_ref_bundles():
         for block in bundle.blocks:
             fetched: Any = BlockAccessor.for_block(ray.get(block.ref))
             for row in fetched.iter_rows(public_row_format=True):
+                if row["error"]:
+                    raise InputError(row["error"])
                 yield row["unit"], row["activated"]

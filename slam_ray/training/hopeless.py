@@ -4,20 +4,21 @@ from typing import Any
 
 import ray
 from ray._private.state import state
-from ray.train import UserCallback
+from ray.train import ControllerError, UserCallback
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 
 from slam_ray.config import InputError
 
 
 class Hopeless(UserCallback):
-    """Raises in the controller the InputError that a worker has raised; other errors are Ray Train's to answer."""
+    """Ends the training with the InputError that a worker has raised; other errors are Ray Train's to answer."""
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         """Called with what the workers raised, by rank."""
         for error in worker_exceptions.values():
             if isinstance(error, InputError):
-                raise error
+                # As the controller's own error: of any other it would show the stack.
+                raise ControllerError(error)
 
 
 class EndedJob(WorkerGroupCallback):

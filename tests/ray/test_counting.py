@@ -1,6 +1,8 @@
 """Counting through Ray Data: the same integers for any number of actors, and after any kill."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from slam_ray.activations import COUNTS_FILE, CountResult, Counts, count_step, counting, read_counts
-from slam_ray.config import ActivationsConfig, ExecutionConfig, PromptsConfig
+from slam_ray.config import ActivationsConfig, ExecutionConfig, InputError, PromptsConfig
 from slam_ray.corpora import questions_step
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
@@ -140,3 +142,18 @@ def test_nothing_goes_on_where_a_row_cannot_be_kept(
     started = [thread.name for thread in threading.enumerate() if thread not in before]
     assert error.tb is not None, "its frames are still there, as where Ray is shut down"
     assert [name for name in started if name != "tqdm_monitor"] == []
+
+
+def test_what_an_actor_finds_wrong_arrives_as_it_was_said(
+    ray_cluster: LocalRay, tmp_path: Path, llama: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = Path(shutil.copytree(llama, tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"].fill_(float("inf"))
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError) as caught:
+        made(tmp_path, broken, actors=1)
+    assert str(caught.value) == "the model's states are not finite in torch.float64; set another model.dtype"
+    assert not re.search("Traceback|Exception|ERROR", "".join(capfd.readouterr()))

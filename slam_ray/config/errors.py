@@ -66,8 +66,9 @@ def _stopped_by(*numbers: signal.Signals) -> Iterator[list[int]]:
 
 def _readable(message: str) -> str:
     """A message cut in its middle if it is long, without characters that would steer the terminal."""
-    if len(message) > LONGEST:
-        message = f"{message[: LONGEST // 2]} [...] {message[-LONGEST // 2 :]}"
-    return "".join(
+    readable = "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in message
     )
+    if len(readable) > LONGEST:
+        return f"{readable[: LONGEST // 2]} [...] {readable[-LONGEST // 2 :]}"
+    return readable

@@ -82,7 +82,9 @@ def run(model: Path, folder: Path) -> Finished:
     }
     (folder / "real.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "jobs/run_slam.py", str(folder / "real.yaml")]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    # A Ray of its own, as from a plain shell.
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     print(done.stdout)
     return Finished(model, folder, json.loads((folder / "runs" / "real" / "summary.json").read_text()))

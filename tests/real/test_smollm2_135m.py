@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from slam_ray.pipeline.local_ray import LocalRay
 from tests.real.checkpoints import SMOLLM2, checkpoint
 from tests.real.slam_run import everything_is_right
 
 
 @pytest.mark.timeout(1200)
-def test_slam_on_smollm2_135m(ray_cluster: LocalRay, tmp_path: Path) -> None:
+def test_slam_on_smollm2_135m(tmp_path: Path) -> None:
     everything_is_right(checkpoint(SMOLLM2), tmp_path)

@@ -218,3 +218,10 @@ def test_a_damaged_run_keeps_its_artifacts(tmp_path: Path, capsys: pytest.Captur
     assert artifacts.main(["gc", "--days", "0", "--storage", str(tmp_path)]) == 2
     assert "artifacts.json does not say what the run holds" in capsys.readouterr().err
     assert (tmp_path / "artifacts" / "count" / "0123").exists()
+
+
+def test_a_message_is_short_also_where_its_characters_have_to_be_spelled_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert score_responses.main(["\U00018d09" * 1000, "--language", "sw"]) == 2
+    assert len(capsys.readouterr().err) < 2000

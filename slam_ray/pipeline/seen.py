@@ -43,7 +43,7 @@ def check_seen(storage: Location, files: Sequence[Location], nodes: Sequence[Map
             else:
                 mend = (
                     "keep it in a folder that every node mounts at the same path (NFS, EFS, a ReadWriteMany volume);"
-                    " where the Hub's files are kept, HF_HOME says"
+                    " HF_HOME says where the Hub's files are kept"
                 )
             names = [f"{storage if path == mark else path}{said}" for path, said in missing.items()]
             others = [f"{len(names) - 2} more files"] if len(names) > 2 else []

@@ -116,6 +116,12 @@ def _tensors(file: Path) -> Mapping[str, str]:
         raise InputError(f"model.path: {file} cannot be read: {error.strerror or error}") from None
 
 
+def config_parts(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A config.json and, where it nests the settings of its text part, those too; the last ones are the text part's."""
+    nested = config.get("text_config")
+    return [config, nested] if isinstance(nested, dict) else [config]
+
+
 def json_object(file: Path) -> dict[str, Any]:
     """What a JSON file of a checkpoint holds; InputError if that is no object."""
     try:

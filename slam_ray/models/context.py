@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slam_ray.config import InputError
+from slam_ray.models.checkpoint import config_parts
 from slam_ray.models.reference import ModelRef
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ def _smallest(model: ModelRef, config: "PretrainedConfig") -> str:
 
 def _written(model: ModelRef) -> set[str]:
     """Keys that config.json itself gives, those of a nested text part included."""
-    config = model.config
-    nested = config.get("text_config")
-    return set(config) | set(nested if isinstance(nested, dict) else ())
+    return {key for part in config_parts(model.config) for key in part}
 
 
 def _ropes(config: "PretrainedConfig") -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slam_ray.config import InputError
+from slam_ray.models.checkpoint import config_parts
 from slam_ray.models.refused import refusal
 
 WHOLE_LAYER = "layer"  # among the projections to tune: all of a layer's parameters, as the authors' code can
@@ -138,8 +139,7 @@ def family_of(config: Mapping[str, Any]) -> Family:
         raise InputError(f"model family {kind!r} {reason}")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(f"model family {kind!r} is not supported; supported are: {', '.join(sorted(FAMILIES))}")
-    nested = config.get("text_config")
-    text = nested if isinstance(nested, dict) else config
+    text = config_parts(config)[-1]
     for key in _ACTIVATION_KEYS:
         if (named := text.get(key)) is not None and named not in ACTIVATIONS:
             raise InputError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slam_ray.models.checkpoint import json_object
+from slam_ray.models.checkpoint import config_parts, json_object
 
 # Keys of config.json under which methods keep their settings: transformers, older compressed-tensors, MLX.
 KEYS = ("quantization_config", "compression_config", "quantization")
@@ -20,8 +20,7 @@ ENDINGS = (
 
 def quantised_by_settings(folder: Path, config: Mapping[str, Any]) -> str:
     """The method by which a checkpoint is quantised, as its config.json or the files beside it say; "" if none."""
-    nested = config.get("text_config")
-    for part in (config, nested if isinstance(nested, dict) else {}):
+    for part in config_parts(config):
         for key in KEYS:
             if part.get(key):
                 return _method(part[key], key)

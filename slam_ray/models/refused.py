@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from slam_ray.models.checkpoint import config_parts
+
 _EXPERTS = (
     "is a mixture of experts: a router decides which neurons a token can reach at all, so shares of activated neurons"
     " cannot be compared between languages; give a dense model"
@@ -64,8 +66,7 @@ _OTHER_SENSES_KEYS = ("vision_config", "audio_config", "text_config", "vision_to
 
 def refusal(config: Mapping[str, Any]) -> str:
     """Why no model with this config.json can be used, behind its name; "" where nothing speaks against it."""
-    nested = config.get("text_config")
-    parts = [config, nested] if isinstance(nested, dict) else [config]
+    parts = config_parts(config)
     kinds = {str(part.get("model_type", "")) for part in parts}
     for reason, types in _TYPES.items():
         if kinds & set(types.split()):

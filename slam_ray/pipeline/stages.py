@@ -29,7 +29,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Check:
-    """What has to hold of the artifacts made before it, which need no workers, ere workers are started.
+    """What has to hold of the earlier artifacts, which need no workers, before workers are started.
 
     Attributes:
         look: returns lines that people should read; raises InputError, or `NotMade` where it cannot tell yet.

@@ -77,8 +77,8 @@ def looked_at(config: RunConfig, model: ModelRef, texts: Texts) -> list[str]:
     """
     tokenizer = load_tokenizer(model.base, model.trusted)
     begins = {len(beginning_of(tokenizer))} if texts.pairs or texts.english else set()
+    context = context_length(model, config.execution.max_context)
     for problems in texts.answered:
-        context = context_length(model, config.execution.max_context)
         prompts = ask(problems.prompts, [each.question for each in problems.questions], tokenizer)
         lengths = [len(prompt.tokens) for prompt in prompts]
         check_lengths(problems.questions, lengths, config.evaluation.max_new_tokens, context)

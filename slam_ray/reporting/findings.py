@@ -130,8 +130,7 @@ class Benchmark:
     @property
     def problems(self) -> str:
         """Problems a language, e.g. "200" or "150 to 200"."""
-        counts = [row.before.n for row in self.languages]
-        return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+        return problems_asked(self.before.headline)
 
     def _by(self, extractor: Extractor) -> tuple[ExtractorScores, ExtractorScores, ExtractorComparison]:
         return (
@@ -139,6 +138,12 @@ class Benchmark:
             self.after.extractors[extractor],
             self.comparison.extractors[extractor],
         )
+
+
+def problems_asked(scores: ExtractorScores) -> str:
+    """Problems a language, e.g. "200" or "150 to 200"."""
+    counts = [score.n for score in scores.languages.values()]
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def most_written(scores: Scores, language: str) -> tuple[str, float]:

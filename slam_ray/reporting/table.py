@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from slam_ray.evaluation.accuracy import LanguageScore, Scores
 from slam_ray.pipeline.table import aligned
-from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow, most_written
+from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow, most_written, problems_asked
 
 SIGNIFICANT_P = 0.05
 
@@ -38,9 +38,8 @@ def scores_table(name: str, scores: Scores) -> str:
         ("non-en", headline.avg_non_en, other.avg_non_en),
     ):
         rows.append((title, _percent(mean), "", "", _percent(by_other), "", "", ""))
-    asked = sorted({score.n for score in headline.languages.values()})
-    problems = f"{asked[0]}" if len(asked) == 1 else f"{asked[0]} to {asked[-1]}"
-    return "\n".join([f"{name}: accuracy in percent, {problems} problems a language", *aligned(rows)])
+    title = f"{name}: accuracy in percent, {problems_asked(headline)} problems a language"
+    return "\n".join([title, *aligned(rows)])
 
 
 def points(value: float) -> str:

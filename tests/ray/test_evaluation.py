@@ -6,13 +6,22 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from slam_ray.config import CorporaConfig, EvaluationConfig, ExecutionConfig, ModelConfig, PromptsConfig, RunConfig
+from slam_ray.config import (
+    CorporaConfig,
+    EvaluationConfig,
+    ExecutionConfig,
+    InputError,
+    ModelConfig,
+    PromptsConfig,
+    RunConfig,
+)
 from slam_ray.corpora import Problem, problems_step
 from slam_ray.evaluation import compare_step, generate_step, read_responses, score_step
 from slam_ray.evaluation import pool as pool_module
@@ -143,6 +152,16 @@ def test_it_gives_up_where_engines_are_lost_again_and_again(
 
     with engine, meanwhile(kill, every_s=0.05), pytest.raises(RuntimeError, match="2 engines were lost while generat"):
         list(engine.generate(base, KIND, requests(1, 1)))
+
+
+def test_what_an_engine_finds_wrong_arrives_as_it_was_said(base: ModelRef, tmp_path: Path) -> None:
+    lacking = replace(base, trained=artifact_of(tmp_path))
+    with (
+        EnginePool(Workers("engines", 1, cpus=1, gpus=0), tmp_path / "cache") as pool,
+        pytest.raises(InputError) as caught,
+    ):
+        list(pool.generate(lacking, KIND, requests(1, 1)))
+    assert str(caught.value) == f"{tmp_path} has no file '{TRAINED_FILE}'; remove this artifact"
 
 
 def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(

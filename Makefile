@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
-	@$(BIN)/python jobs/submit_local.py -- python jobs/run_slam.py demo
+	@$(BIN)/slam-ray submit-local -- python jobs/run_slam.py demo
 
 test: $(STAMP)
 	$(BIN)/pytest tests/unit tests/ray

@@ -9,4 +9,4 @@ set -euo pipefail
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ -d "$checkout/.venv/bin" ]; then export PATH="$checkout/.venv/bin:$PATH"; fi
 export PYTHONPATH="$checkout${PYTHONPATH:+:$PYTHONPATH}"
-exec python -P -m slam_ray.pipeline.local_nodes "$@"
+exec python -P -m slam_ray.cluster.local.nodes "$@"

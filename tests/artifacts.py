@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from slam_ray.pipeline.location import Folder
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.local import LocalLocation
+from slam_ray.store.step import Artifact
 
 
 def artifact_of(folder: Path, step: str = "made-by-a-test", fingerprint: str = "0" * 20) -> Artifact[Any]:
     """An artifact without a result."""
-    return Artifact(step, fingerprint, Folder(folder), dict.fromkeys(Folder(folder).files(), ""))
+    return Artifact(step, fingerprint, LocalLocation(folder), dict.fromkeys(LocalLocation(folder).files(), ""))

@@ -1,4 +1,4 @@
-"""Configurations and files broken from valid ones, and what every job has to say to them: one message, exit code 2."""
+"""Configurations and files broken from valid ones; to each of them a command has one message and exit code 2."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import evaluate_model, run_slam, score_responses, search_layers, select_layers
+from slam_ray.cli import main
 from slam_ray.config import RunConfig, known_keys
 from tests.models import tiny_llama
 from tests.published import FIXTURES
@@ -105,7 +105,7 @@ def configuration(folder: Path) -> dict[str, Any]:
 
 
 class Tally:
-    """Calls jobs and counts how they end, by kind of input and exit code."""
+    """Calls commands and counts how they end, by kind of input and exit code."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys, self.codes = capsys, Counter[tuple[str, int]]()
@@ -113,24 +113,21 @@ class Tally:
     def __call__(
         self,
         kind: str,
-        main: Callable[[Sequence[str]], int],
+        command: str,
         *argv: str,
         refused: bool = False,
         named: Sequence[str] = ("",),
     ) -> None:
-        """Call `main(argv)`.
+        """Run `slam-ray COMMAND ARGV`.
 
         Args:
             kind: what the input is.
-            main: of a job.
+            command: its name.
             argv: its arguments.
             refused: whether exit code 2 is the only right one; else what was changed may still be valid.
             named: a message has to hold one of these.
         """
-        try:
-            code = main(argv)
-        except SystemExit as left:  # of argparse, which prints the usage too
-            code = int(left.code or 0)
+        code = main([command, *argv])
         said = self._capsys.readouterr()
         self.codes[kind, code] += 1
         assert code in ((2,) if refused else (0, 2, 3)), (argv, said)
@@ -194,7 +191,7 @@ class Broken(NamedTuple):
     content: bytes
     options: tuple[str, ...] = ()
     refused: bool = True
-    main: Callable[[Sequence[str]], int] | None = None  # the only job that minds it
+    command: str | None = None  # the only one that minds it
 
 
 def wrong_value(folder: Path, data: st.DataObject) -> Broken:
@@ -244,14 +241,14 @@ def wrong_option(folder: Path, data: st.DataObject) -> Broken:
 def wrong_space(folder: Path, data: st.DataObject) -> Broken:
     key, kind = draw(data, (*KEYS, "x", "training.")), draw(data, ("grid", "choice", "uniform", "x"))
     space = {key: {kind: data.draw(WRONG)}}
-    return Broken(changed(folder, "search.space", space), refused=False, main=search_layers.main)
+    return Broken(changed(folder, "search.space", space), refused=False, command="search")
 
 
 BREAKS = (wrong_value, unknown_key, missing_section, other_bytes, no_yaml, no_path, no_name, no_split, wrong_option)
 
 
 def throw_configurations(examples: int, folder: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> Tally:
-    """Throw broken configurations and command lines at the jobs.
+    """Throw broken configurations and command lines at the commands.
 
     Args:
         examples: how many.
@@ -260,9 +257,9 @@ def throw_configurations(examples: int, folder: Path, place: Path, capsys: pytes
         capsys: of the test.
     """
     tally, file = Tally(capsys), place / "broken.yaml"
-    jobs = (run_slam.main, search_layers.main)
-    for main in jobs:
-        tally("valid", main, str(folder / "run.yaml"), "--dry-run")
+    commands = ("run", "search")
+    for command in commands:
+        tally("valid", command, str(folder / "run.yaml"), "--dry-run")
     assert tally.codes == {("valid", 3): 2}, "the valid one has to be planned"
 
     @thorough(examples)
@@ -273,14 +270,14 @@ def throw_configurations(examples: int, folder: Path, place: Path, capsys: pytes
             case = how(folder, data)
             file.write_bytes(case.content)
             named = (str(file), "language", *case.options[:1], *RunConfig.model_fields)
-            main, argv = case.main or draw(data, jobs), (str(file), "--dry-run", *case.options)
-            tally(how.__name__, main, *argv, refused=case.refused, named=named)
+            command, argv = case.command or draw(data, commands), (str(file), "--dry-run", *case.options)
+            tally(how.__name__, command, *argv, refused=case.refused, named=named)
             return
         words = st.one_of(
             st.text(max_size=8), st.sampled_from(("--dry-run", "--name", "x" * 5000 + ".yaml", "~x.yaml"))
         )
         argv = tuple(word for word in data.draw(st.lists(words)) if word not in ("-h", "--help"))
-        tally("command line", draw(data, (*jobs, evaluate_model.main)), *argv, "--dry-run", refused=True)
+        tally("command line", draw(data, (*commands, "evaluate")), *argv, "--dry-run", refused=True)
 
     broken()
     return tally
@@ -303,7 +300,7 @@ def throw_data_files(examples: int, folder: Path, place: Path, capsys: pytest.Ca
         if kind == "counts":
             file = place / "broken.npz"
             certain = break_counts(file, data, marker)
-            tally(kind, select_layers.main, str(file), refused=certain, named=(str(file), "selection", "layer"))
+            tally(kind, "select", str(file), refused=certain, named=(str(file), "selection", "layer"))
         elif kind == "layout":
             layout = data.draw(st.sampled_from(sorted(LAYOUTS)))
             copy = fresh(place / layout, FIXTURES / layout)
@@ -314,16 +311,16 @@ def throw_data_files(examples: int, folder: Path, place: Path, capsys: pytest.Ca
             copy = fresh(place / "model", folder / "model")
             break_model(copy, data, marker)
             options = ("--dry-run", "--model.path", str(copy))
-            tally(kind, run_slam.main, run_yaml, *options, refused=True, named=("model.path", "model family"))
+            tally(kind, "run", run_yaml, *options, refused=True, named=("model.path", "model family"))
         else:
             rows = [dict(row) for row in FILES.get(kind, RESPONSES)]
             file, certain = break_table(place, kind, rows, data)
             named = (str(file), f"corpora.{SOURCES.get(kind, '')}")
             if kind == "responses":
-                tally(kind, score_responses.main, str(file), "--language", "sw", refused=certain, named=named)
+                tally(kind, "score", str(file), "--language", "sw", refused=certain, named=named)
             else:
                 options = ("--dry-run", f"--corpora.{SOURCES[kind]}", str(file))
-                tally(kind, run_slam.main, run_yaml, *options, refused=certain, named=named)
+                tally(kind, "run", run_yaml, *options, refused=certain, named=named)
 
     broken()
     assert not marker.exists(), "a pickle was loaded"
@@ -348,7 +345,7 @@ def throw_layout(
         put(values, "corpora.languages", ["en", "sw"])
     put(values, "corpora.cleaning", dict(cleaning))
     file.write_bytes(dumped(values))
-    tally("layout", run_slam.main, str(file), "--dry-run", refused=refused, named=(str(data), "corpora."))
+    tally("layout", "run", str(file), "--dry-run", refused=refused, named=(str(data), "corpora."))
 
 
 def break_table(place: Path, kind: str, rows: Rows, data: st.DataObject) -> tuple[Path, bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from slam_ray.pipeline.local_ray import LocalRay, local_ray
+from slam_ray.cluster.local.head import LocalRay, local_ray
 
 if TYPE_CHECKING:
     from tests.faults.runs import FaultTable

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slam_ray.config import CorporaConfig, ModelConfig, PromptsConfig, RunConfig
+from slam_ray.config import PromptsConfig
 from slam_ray.corpora import Question
 from slam_ray.models.families import Family
 
@@ -27,32 +27,26 @@ def questions(number: int, languages: tuple[str, ...] = LANGUAGES) -> list[Quest
     rng = np.random.default_rng(7)
     lengths = rng.integers(2, 9, size=number)
     return [
-        Question(f"q{place}", language, " ".join(rng.choice(WORDS[language], size=length)))
+        Question(f"q{index}", language, " ".join(rng.choice(WORDS[language], size=length)))
         for language in languages
-        for place, length in enumerate(lengths)
+        for index, length in enumerate(lengths)
     ]
 
 
-def run_config(folder: Path, asked: list[Question]) -> RunConfig:
-    """A configuration whose questions are these; its other corpora are never read."""
-    file = folder / "questions.jsonl"
-    file.write_text("".join(json.dumps(vars(question)) + "\n" for question in asked))
-    return RunConfig(
-        name="count",
-        storage=str(folder / "storage"),
-        model=ModelConfig(path=str(folder), dtype="float64"),
-        corpora=CorporaConfig(questions=str(file), pairs="none", benchmarks={"none": "none"}, languages=LANGUAGES),
-    )
+def write_questions(file: Path, corpus: list[Question]) -> str:
+    """Write a questions file; returns its path for a configuration."""
+    file.write_text("".join(json.dumps(vars(question)) + "\n" for question in corpus))
+    return str(file)
 
 
 def reference_counts(
     model: Any,
     family: Family,
-    asked: list[Question],
+    corpus: list[Question],
     prompts: PromptsConfig,
     groups: int,
-    counted: str = "question-in-prompt",
-    which: str = "mean",
+    text: str = "question-in-prompt",
+    positions: str = "mean",
     answers: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Activated [groups, languages, layers, neurons] and tokens [groups, languages] of a model with one token a byte.
@@ -61,8 +55,8 @@ def reference_counts(
     """
     import torch
 
-    ids = sorted({question.id for question in asked}, key=lambda id_: hashlib.sha256(id_.encode()).hexdigest())
-    before, after = ("", "") if counted == "question" else prompts.reasoning.split("{query}")
+    ids = sorted({question.id for question in corpus}, key=lambda id_: hashlib.sha256(id_.encode()).hexdigest())
+    before, after = ("", "") if text == "question" else prompts.reasoning.split("{query}")
     gate = family.projections.get("gate") or family.projections["up"]
     projections = [layer.get_submodule(gate.module) for layer in model.get_submodule(family.layers)]
     weights = [gate_weight(projection, bool(gate.fused)) for projection in projections]
@@ -70,22 +64,22 @@ def reference_counts(
     tokens = np.zeros((groups, len(LANGUAGES)), dtype=np.int64)
     inputs: dict[int, Any] = {}
     hooks = [
-        projection.register_forward_pre_hook(lambda _, args, layer=place: inputs.update({layer: args[0][0]}))
-        for place, projection in enumerate(projections)
+        projection.register_forward_pre_hook(lambda _, args, layer=index: inputs.update({layer: args[0][0]}))
+        for index, projection in enumerate(projections)
     ]
-    for question in asked:
+    for question in corpus:
         answer = (answers or {}).get((question.language, question.id), "")
         parts = [part.encode() for part in (before, question.question, after + answer)]
-        text = b"".join(parts)
+        whole = b"".join(parts)
         # After BOS.
         start, end = 1 + len(parts[0]), 1 + len(parts[0]) + len(parts[1])
-        if counted in ("prompt", "answer"):
-            start, end = 1, 1 + len(text)
-        if which == "last":
+        if text in ("prompt", "answer"):
+            start, end = 1, 1 + len(whole)
+        if positions == "last":
             start = end - 1
         cell = ids.index(question.id) % groups, LANGUAGES.index(question.language)
         with torch.no_grad():
-            model(torch.tensor([[0, *byte_tokens(text)]]))
+            model(torch.tensor([[0, *byte_tokens(whole)]]))
             for layer, weight in enumerate(weights):
                 bias = 0 if projections[layer].bias is None else projections[layer].bias
                 activated[cell][layer] += (inputs[layer][start:end] @ weight.T + bias > 0).sum(dim=0).numpy()
@@ -105,6 +99,6 @@ def byte_tokens(text: bytes) -> list[int]:
     """Tokens of the test tokenizer: three special ones, then the byte alphabet in the order of its characters."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     characters = {byte: chr(byte) for byte in printable}
-    characters |= {byte: chr(0x100 + place) for place, byte in enumerate(sorted(set(range(256)) - set(printable)))}
+    characters |= {byte: chr(0x100 + index) for index, byte in enumerate(sorted(set(range(256)) - set(printable)))}
     order = sorted(characters.values())
     return [3 + order.index(characters[byte]) for byte in text]

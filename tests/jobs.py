@@ -1,4 +1,4 @@
-"""A checkout in miniature whose only job does what a test wants, to submit it as `make demo` submits the real one."""
+"""A small checkout with a job that does what a test wants, to be submitted as `make demo` submits the real one."""
 
 import os
 import shutil
@@ -27,21 +27,18 @@ sys.exit(int(sys.argv[2]))
 
 def small_checkout(folder: Path) -> Path:
     """Write the checkout into the new `folder`; its job is jobs/count.py SECONDS EXIT_CODE."""
-    for package in ("config", "pipeline"):
-        shutil.copytree(ROOT / "slam_ray" / package, folder / "slam_ray" / package)
-    shutil.copytree(ROOT / "slam_ray" / "presets", folder / "slam_ray" / "presets")
-    shutil.copy(ROOT / "slam_ray" / "__init__.py", folder / "slam_ray")
+    shutil.copytree(ROOT / "slam_ray", folder / "slam_ray", ignore=shutil.ignore_patterns("demo", "__pycache__"))
     (folder / "jobs").mkdir()
-    shutil.copy(ROOT / "jobs" / "submit_local.py", folder / "jobs")
     (folder / "jobs" / "count.py").write_text(JOB)
     return folder
 
 
 def submit(checkout: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `python jobs/submit_local.py -- python jobs/count.py ARGUMENTS` there, as from a plain shell."""
+    """Start `slam-ray submit-local -- python jobs/count.py ARGUMENTS` of that checkout, as from a plain shell."""
     hidden = ("RAY_", "SLAM_RAY_", "PYTHONPATH")
+    command = f"import sys; sys.path.insert(0, {str(checkout)!r}); from slam_ray.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        [sys.executable, checkout / "jobs" / "submit_local.py", "--", "python", "jobs/count.py", *arguments],
+        [sys.executable, "-c", command, "submit-local", "--", "python", "jobs/count.py", *arguments],
         cwd=checkout.parent,
         env={name: value for name, value in os.environ.items() if not name.startswith(hidden)},
         stdout=subprocess.PIPE,

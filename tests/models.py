@@ -5,11 +5,11 @@ from typing import Any
 
 VOCABULARY = 259  # 256 bytes, BOS, EOS, PAD
 WINDOW = 16  # tokens that a sliding layer sees, fewer than many an example has
-# Families with such layers: all of them, or some. Those of Qwen 2 and 3 are off in every published model.
+# Families with such layers, whether all or some are. Every published Qwen 2 and 3 has them turned off.
 SLIDING = ("mistral", "phi3", "gemma2", "gemma3", "gemma3_text", "olmo3", "smollm3", "cohere2")
 ALTERNATING = tuple(family for family in SLIDING if family not in ("mistral", "phi3"))
-# What a published model of a family sets and the default leaves out.
-OWN: dict[str, dict[str, Any]] = {
+# Settings that every published model of a family has and the default lacks.
+PUBLISHED_SETTINGS: dict[str, dict[str, Any]] = {
     "gemma3": {"query_pre_attn_scalar": 32},
     "gemma3_text": {"query_pre_attn_scalar": 32},
     "smollm3": {"use_sliding_window": True, "no_rope_layer_interval": 2},
@@ -23,7 +23,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-# As instruct models have them: it writes BOS itself, trims the message, and shuts off thinking unless asked for.
+# As those of instruct models: it writes BOS itself, trims the message, and turns thinking off by default.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<{{ message.role }}>{{ message.content | trim }}\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% if not enable_thinking %}<think></think>{% endif %}{% endif %}"
@@ -107,18 +107,27 @@ def tiny_model(
     if family in ("phi3", "qwen2"):
         del names["head_dim"]
     special = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
-    own = OWN.get(family, {})
+    settings = PUBLISHED_SETTINGS.get(family, {})
     if family in SLIDING:
-        own = own | {"sliding_window": window}
+        settings = settings | {"sliding_window": window}
     if family in ALTERNATING:
-        own = own | {"layer_types": [("sliding_attention", "full_attention")[layer % 2] for layer in range(layers)]}
-    texts = {**names, **special, **own, "vocab_size": VOCABULARY, "tie_word_embeddings": True, "initializer_range": 0.1}
+        settings = settings | {
+            "layer_types": [("sliding_attention", "full_attention")[layer % 2] for layer in range(layers)]
+        }
+    values = {
+        **names,
+        **special,
+        **settings,
+        "vocab_size": VOCABULARY,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.1,
+    }
     if family == "gemma3":
         vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1}
         images = {"image_token_index": VOCABULARY, "boi_token_index": VOCABULARY, "eoi_token_index": VOCABULARY}
-        parts = {"text_config": texts, "vision_config": {**vision, "image_size": 28, "patch_size": 14}}
-        texts = {**parts, **images, **special, "mm_tokens_per_image": 4, "initializer_range": 0.1}
-    config = AutoConfig.for_model(family, **texts)
+        parts = {"text_config": values, "vision_config": {**vision, "image_size": 28, "patch_size": 14}}
+        values = {**parts, **images, **special, "mm_tokens_per_image": 4, "initializer_range": 0.1}
+    config = AutoConfig.for_model(family, **values)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from slam_ray.pipeline.local_ray import LocalRay, local_node
+from slam_ray.cluster.local.head import LocalRay, local_node
 from tests.faults.runs import SETTINGS, artifacts
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from slam_ray.pipeline.location import Keys
+from slam_ray.store.s3 import S3Location
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "canary-s3-secret", "AWS_REGION": "us-east-1"}
 BUCKET = "slam-ray-tests"
@@ -47,6 +47,6 @@ def s3_server() -> Iterator[S3Server]:
     server.leave()
 
 
-def keys(prefix: str) -> Keys:
+def keys(prefix: str) -> S3Location:
     """A place in the bucket."""
-    return Keys(f"s3://{BUCKET}/{prefix}")
+    return S3Location(f"s3://{BUCKET}/{prefix}")

@@ -23,8 +23,8 @@ SETTINGS = {
 
 def start(storage: Path, **settings: Any) -> "subprocess.Popen[str]":
     """Start jobs/search_layers.py there; a setting `search__trials=3` is `--search.trials 3`."""
-    given = {**SETTINGS, **{key.replace("__", "."): value for key, value in settings.items()}}
-    words = [word for key, value in given.items() for word in (f"--{key}", _text(value))]
+    values = {**SETTINGS, **{key.replace("__", "."): value for key, value in settings.items()}}
+    words = [word for key, value in values.items() for word in (f"--{key}", _text(value))]
     return subprocess.Popen(
         [sys.executable, "-u", str(ROOT / "jobs" / "search_layers.py"), "demo", "--storage", str(storage), *words],
         stdout=subprocess.PIPE,
@@ -46,7 +46,7 @@ def folder(storage: Path) -> Path:
     return storage / f"limit-{LIMIT}" / "searches" / "demo"
 
 
-def found(storage: Path) -> dict[str, Any]:
+def search_result(storage: Path) -> dict[str, Any]:
     """What `search.json` holds."""
     result: dict[str, Any] = json.loads((folder(storage) / "search.json").read_text())
     return result

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from slam_ray.pipeline.local_ray import local_ray
+from slam_ray.cluster.local.head import local_ray
 from tests.faults.runs import artifacts, assert_same, processor, put_between
 from tests.nodes import Job, Nodes, assert_nothing_left, kill_one
 

@@ -1,4 +1,4 @@
-"""One model replica that counts activated neurons, hooked where f(W_gate x) is computed (Eq. 2-3). Torch lives here."""
+"""One model replica that counts activated neurons, by hooks where f(W_gate x) is computed (Eq. 2-3). Imports torch."""
 
 import pickle
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from slam_ray.activations.plan import Encoded
 from slam_ray.config import InputError
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model
-from slam_ray.models.placing import place
 from slam_ray.models.reference import ModelRef
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Counter:
     """
 
     def __init__(self, model: "PreTrainedModel", family: "Family") -> None:
-        # The language-model head is not needed to see the activations.
+        # The activations are computed without the language-model head.
         self._decoder: Any = model.base_model
         self._device = model.device
         self._counted = torch.empty(0)
@@ -43,20 +44,17 @@ class Counter:
 
     @torch.inference_mode()
     def count(self, passes: Sequence[Sequence[Encoded]]) -> npt.NDArray[np.uint32]:
-        """[layers, neurons]: the counted tokens at which a neuron is activated, over the given forward passes.
+        """[layers, neurons]: the number of counted tokens at which a neuron is activated, over these forward passes.
 
         Raises:
-            InputError: the model's states overflow in its precision.
+            InputError: the model's states overflow in its dtype.
         """
         zero = torch.zeros((), dtype=torch.int64, device=self._device)
         self._activated = [zero] * len(self._activated)
         for batch in passes:
-            width = max(len(question.tokens) for question in batch)
-            tokens = torch.zeros(len(batch), width, dtype=torch.int64)
-            present, counted = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
+            tokens, present = padded(batch)
+            counted = torch.zeros_like(tokens, dtype=torch.bool)
             for row, question in enumerate(batch):
-                tokens[row, : len(question.tokens)] = torch.tensor(question.tokens)
-                present[row, : len(question.tokens)] = 1
                 counted[row, question.start : question.end] = True
             self._counted = counted.to(self._device)
             states = self._decoder(
@@ -70,10 +68,17 @@ class Counter:
         self._activated[layer] = self._activated[layer] + (output[self._counted] > 0).sum(dim=0)
 
 
-class CountingActor:
-    """What an actor of Ray Data holds, one model replica; maps a unit of the plan to that unit's counts.
+def padded(batch: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of a forward pass, each [questions, tokens of the longest], int64."""
+    tokens = pad_sequence([torch.tensor(question.tokens) for question in batch], batch_first=True)
+    lengths = torch.tensor([len(question.tokens) for question in batch])
+    return tokens, (torch.arange(tokens.shape[1]) < lengths[:, None]).long()
 
-    An `InputError` is handed on in the row: Ray Data would wrap one that is raised, behind a stack of its own.
+
+class CountingActor:
+    """An actor of Ray Data with one model replica, which maps a unit of the plan to the unit's counts.
+
+    An `InputError` is returned in the row: Ray Data would wrap one that is raised in an error and a stack of its own.
     """
 
     def __init__(self, model: ModelRef, dtype: str, cache: str, device: str) -> None:
@@ -81,12 +86,13 @@ class CountingActor:
         torch.set_num_threads(1)
         self._counter: Counter | InputError
         try:
-            self._counter = Counter(load_model(place(model, Path(cache)), dtype, model.trusted, device), model.family)
+            folder = checkpoint_folder(model, Path(cache))
+            self._counter = Counter(load_model(folder, dtype, model.trusted, device), model.family)
         except InputError as error:
             self._counter = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The counts of one unit, [layers, neurons], whatever the actor did before; or what is wrong."""
+        """The counts of one unit, [layers, neurons], or what is wrong; they do not depend on units counted before."""
         try:
             if isinstance(self._counter, InputError):
                 raise self._counter

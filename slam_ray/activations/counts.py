@@ -14,9 +14,9 @@ import numpy.typing as npt
 from slam_ray.config import InputError
 
 COUNTS_FILE = "counts.npz"
-# A count beyond it would overflow a sum over groups and neurons.
+# A larger count could overflow a sum over groups and neurons.
 MOST_TOKENS = 2**40
-# What zipfile and numpy let out of a damaged file: of its table of contents, a compressed array, an array's header.
+# What zipfile and numpy raise for a damaged table of contents, a compressed array, an array's header.
 DAMAGE = (
     *(OSError, EOFError, zipfile.BadZipFile, RuntimeError),
     *(zlib.error, lzma.LZMAError, MemoryError),
@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Counts:
-    """Activated neurons as integers, from which every share, overlap and threshold follows without the model.
+    """Activated neurons as integers; every share, overlap and threshold follows from them without the model.
 
     Attributes:
         languages: N codes.
@@ -68,8 +68,8 @@ def read_counts(file: Path) -> Counts:
 
 
 def _check(file: Path, languages: npt.NDArray[Any], activated: npt.NDArray[Any], tokens: npt.NDArray[Any]) -> None:
-    def check(right: object, text: str) -> None:
-        if not right:
+    def check(holds: object, text: str) -> None:
+        if not holds:
             raise InputError(f"{file}: {text}")
 
     check(languages.ndim == 1 and languages.dtype.kind == "U", "`languages` must be a list of strings")

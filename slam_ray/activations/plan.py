@@ -1,4 +1,4 @@
-"""The batch plan: which questions share a forward pass, a pure function of the corpus and the token budget.
+"""The batch plan: what questions share a forward pass, as a pure function of the corpus and the token budget.
 
 Given the plan, the counts depend neither on the number of actors nor on the order of their work.
 """
@@ -6,12 +6,12 @@ Given the plan, the counts depend neither on the number of actors nor on the ord
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slam_ray.config import CountedConfig, InputError, PromptsConfig
 from slam_ray.corpora.prompts import SLOT, ask
 from slam_ray.corpora.records import Question
-from slam_ray.pipeline.step import HasFingerprint
+from slam_ray.store.step import Artifact, Input
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,15 +22,20 @@ ByQuestion = Mapping[tuple[str, str], str]  # (language, id) -> text
 
 @dataclass(frozen=True)
 class Answers:
-    """The base model's answers, to be counted behind the questions: the artifact that holds them, and its reader."""
+    """The base model's answers, which are counted behind the questions.
 
-    artifact: HasFingerprint
-    read: Callable[[], ByQuestion]
+    Attributes:
+        responses: what holds them.
+        read: reads them from its artifact.
+    """
+
+    responses: Input[Any]
+    read: Callable[[Artifact[Any]], ByQuestion]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A question inside its prompt or alone, or with an answer behind, as tokens.
+    """A question as tokens: alone or inside its prompt, perhaps with an answer behind.
 
     Attributes:
         id: the question's id.
@@ -67,12 +72,12 @@ class Unit:
 
 
 def chosen_ids(ids: Iterable[str], questions: int) -> list[str]:
-    """A fixed random sample: the first so many ids by SHA-256, whatever their order in the corpus."""
+    """A fixed random sample of so many ids: the first ones by SHA-256, whatever their order in the corpus."""
     return sorted(set(ids), key=lambda id_: hashlib.sha256(id_.encode()).digest())[:questions]
 
 
 def counted_prompts(activations: CountedConfig, prompts: PromptsConfig) -> PromptsConfig:
-    """The prompts that a counted question stands in: none, if it is counted alone."""
+    """The prompts for counting; a question that is counted alone gets none."""
     if activations.text != "question":
         return prompts
     return prompts.model_copy(update={"reasoning": SLOT, "chat": False, "thinking": False})
@@ -85,28 +90,33 @@ def encode(
     tokenizer: "PreTrainedTokenizerBase",
     answers: ByQuestion | None = None,
 ) -> list[Encoded]:
-    """Tokens of each question in its reasoning prompt (Table 8) or alone, and which of them are counted.
+    """The tokens of each question, in its reasoning prompt (Table 8) or alone, and the range that is counted.
 
     Args:
-        answers: to every question, where they are counted.
+        questions: in any order and languages.
+        activations: what is counted of a question.
+        prompts: that the questions are put into.
+        tokenizer: the model's.
+        answers: to every question, if they are counted.
 
     Raises:
         InputError: a question is empty.
     """
     prompts = counted_prompts(activations, prompts)
     encoded = []
-    for question, asked in zip(questions, ask(prompts, [each.question for each in questions], tokenizer), strict=True):
-        if asked.start == asked.end:
+    texts = [question.question for question in questions]
+    for question, prompt in zip(questions, ask(prompts, texts, tokenizer), strict=True):
+        if prompt.start == prompt.end:
             raise InputError(f"question {question.id} in {question.language} has no tokens of its own")
-        start, end, tokens = asked.start, asked.end, asked.tokens
+        start, end, tokens = prompt.start, prompt.end, prompt.tokens
         if activations.text == "answer":
             assert answers is not None
-            # On its own, because it was generated behind the prompt's last token.
+            # Tokenized on its own, because it was generated behind the prompt's last token.
             answer = answers[question.language, question.id]
             tokens += tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
         if activations.text in ("prompt", "answer"):
-            # The beginning of sequence is no text, and the same in every language.
-            start, end = asked.begins, len(tokens)
+            # The beginning of sequence is left out: it is no text, and the same in every language.
+            start, end = prompt.begins, len(tokens)
         if activations.tokens == "last":
             start = end - 1
         encoded.append(Encoded(question.id, question.language, tokens, start, end))
@@ -118,24 +128,24 @@ def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, toke
 
     Args:
         encoded: the questions in every language.
-        ids: their ids; a question is in the group (its id's place here) modulo `groups`.
+        ids: their ids; a question is in the group (its id's position here) modulo `groups`.
         groups: number of groups.
-        token_budget: tokens of one forward pass at most, padding included.
+        token_budget: the most tokens of one forward pass, padding included.
 
     Raises:
         InputError: one question alone is longer than the budget.
     """
-    group_of = {id_: place % groups for place, id_ in enumerate(ids)}
-    together: dict[tuple[int, str], list[Encoded]] = {}
+    group_of = {id_: position % groups for position, id_ in enumerate(ids)}
+    questions_of: dict[tuple[int, str], list[Encoded]] = {}
     for question in encoded:
         if len(question.tokens) > token_budget:
             raise InputError(
                 f"activations.token_budget is {token_budget}, but question {question.id} in {question.language} takes"
                 f" {len(question.tokens)} tokens with its prompt: set it to at least as many"
             )
-        together.setdefault((group_of[question.id], question.language), []).append(question)
+        questions_of.setdefault((group_of[question.id], question.language), []).append(question)
     units = []
-    for (group, language), questions in sorted(together.items()):
+    for (group, language), questions in sorted(questions_of.items()):
         passes = _passes(questions, token_budget)
         for start in range(0, len(passes), PASSES_PER_UNIT):
             units.append(Unit(group, language, tuple(passes[start : start + PASSES_PER_UNIT])))
@@ -143,12 +153,12 @@ def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, toke
 
 
 def plan_hash(units: Sequence[Unit], device: str) -> str:
-    """Identity of a plan on one kind of device: finished work of another is never mixed into its counts."""
+    """Identity of a plan on one kind of device, so that finished units of another are never mixed into its counts."""
     return hashlib.sha256(repr((device, units)).encode()).hexdigest()[:20]
 
 
 def _passes(questions: Sequence[Encoded], token_budget: int) -> list[tuple[Encoded, ...]]:
-    # Longest first: a pass is as wide as its first question, and questions of like length need little padding.
+    # Longest first: a pass is as wide as its first question, and questions of similar length need little padding.
     passes: list[list[Encoded]] = []
     for question in sorted(questions, key=lambda question: (-len(question.tokens), question.id)):
         if passes and len(passes[-1][0].tokens) * (len(passes[-1]) + 1) <= token_budget:

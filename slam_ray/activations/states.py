@@ -9,18 +9,21 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from slam_ray.activations.plan import chosen_ids, counted_prompts, encode, plan_units
-from slam_ray.config import CountedConfig, ExecutionConfig, InputError, PromptsConfig, Section
+from slam_ray.config import CountedConfig, InputError, PromptsConfig, RunConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
-from slam_ray.models.reference import ModelRef, check_chat
-from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.progress import Progress
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.corpora.prompts import prompts_for
+from slam_ray.models.reference import Model, ModelRef, check_chat
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.location import Location
+from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
+from slam_ray.terminal.progress import Progress
 
 STATES_FILE = "states.npz"
-# Of 32 layers, counted from 1 (Figure 10); of another number the ones at the same depths.
-DEPTHS, OF = (1, 12, 22, 32), 32
-QUESTIONS = 100  # of each language: more points hide one another
-PERPLEXITY = 30.0  # of t-SNE, its usual value; less where there are few points
+# The layers of Figure 10, counted from 1, and the number of layers of the paper's model. Of another model the layers
+# at the same depths are taken.
+PAPER_LAYERS, PAPER_DEPTH = (1, 12, 22, 32), 32
+QUESTIONS = 100  # the most in each language: more points hide one another
+PERPLEXITY = 30.0  # the usual one of t-SNE; lower if there are few points
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,7 +43,7 @@ class StatesResult(BaseModel):
 
     Attributes:
         languages: N codes.
-        layers: the layers whose output it is, counted from 1; after the last one the final norm is applied.
+        layers: the layers whose outputs were mapped, counted from 1; the last one's after the final norm.
         questions: of each language.
     """
 
@@ -49,43 +52,44 @@ class StatesResult(BaseModel):
     questions: int
 
 
-def states_step(
-    activations: CountedConfig,
-    prompts: PromptsConfig,
-    dtype: str,
-    questions: Artifact[Prepared],
-    model: ModelRef,
-    execution: ExecutionConfig,
-) -> Step[StatesResult]:
+def states_step(config: RunConfig, questions: Input[Prepared], model: Model) -> Step[StatesResult]:
     """Map the state of the last counted token of parallel questions, by one replica in one process.
 
     A model's own answer is left out. The artifact's file is `states.npz`: `states` [depths, N, questions, hidden] and
     `map` [depths, N, questions, 2], float32.
 
     Raises:
-        InputError: (here) the model has no chat template that it is to be asked in.
+        InputError: (when it is planned) prompts are to be put into the model's chat template and it has none.
     """
-    counted = {"text": "prompt" if activations.text == "answer" else activations.text, "tokens": "last"}
-    number = min(activations.questions, QUESTIONS)
-    wanted = CountedConfig(questions=number, groups=1, token_budget=activations.token_budget, **counted)
-    prompts = counted_prompts(wanted, prompts)
-    check_chat(prompts, model)
-    config = StatesConfig(
-        activations=wanted, prompt=prompts.reasoning, chat=prompts.chat, thinking=prompts.thinking, dtype=dtype
+    number, dtype = min(config.activations.questions, QUESTIONS), config.model.dtype
+    activations = CountedConfig(
+        questions=number,
+        groups=1,
+        token_budget=config.activations.token_budget,
+        text="prompt" if config.activations.text == "answer" else config.activations.text,
+        tokens="last",
     )
+    prompts = counted_prompts(activations, prompts_for(config.prompts, config.corpora.questions))
+
+    def step_config(artifacts: Artifacts) -> StatesConfig:
+        check_chat(prompts, artifacts[model])
+        return StatesConfig(
+            activations=activations, prompt=prompts.reasoning, chat=prompts.chat, thinking=prompts.thinking, dtype=dtype
+        )
 
     def run(attempt: Attempt) -> StatesResult:
-        asked = read_questions(questions)
-        ids = chosen_ids((question.id for question in asked), number)
-        languages = questions.result.languages
-        chosen = [question for question in asked if question.id in set(ids)]
-        cache = Path(execution.model_cache)
-        layers: tuple[int, ...] = attempt.context.once(
-            "counting", map_states, chosen, ids, languages, wanted, prompts, model, dtype, cache, attempt.output
-        )
+        corpus, languages = read_questions(attempt[questions]), attempt[questions].result.languages
+        ids = chosen_ids((question.id for question in corpus), number)
+        chosen = [question for question in corpus if question.id in set(ids)]
+        cache = Path(config.execution.model_cache)
+        layers: tuple[int, ...] = attempt.cluster.run_task(
+            "counting", map_states, chosen, ids, languages, activations, prompts, attempt[model], dtype, cache,
+            attempt.output,
+        )  # fmt: skip
         return StatesResult(languages=languages, layers=layers, questions=len(ids))
 
-    return Step("states", 2, config, {"questions": questions, "model": model}, StatesResult, run, workers="counting")
+    inputs = {"questions": questions, "model": model}
+    return Step("states", 2, Derived([model], step_config), inputs, StatesResult, run, workers="counting")
 
 
 def read_map(artifact: Artifact[StatesResult]) -> Floats:
@@ -107,27 +111,24 @@ def map_states(
     output: Location,
     device: str,
 ) -> tuple[int, ...] | InputError:
-    """Put `states` and `map` at `output`; returns the layers, or what is wrong: Ray would wrap an exception."""
+    """Write `states.npz` to `output` and return the layers, or what is wrong: Ray would wrap an exception."""
     import torch
 
+    from slam_ray.activations.counter import padded
+    from slam_ray.models.assembly import checkpoint_folder
     from slam_ray.models.loading import load_model, load_tokenizer
-    from slam_ray.models.placing import place
 
     try:
         encoded = encode(questions, activations, prompts, load_tokenizer(model.base, model.trusted))
         units = plan_units(encoded, ids, 1, activations.token_budget)
     except InputError as error:
         return error
-    decoder: Any = load_model(place(model, cache), dtype, model.trusted, device).base_model
-    layers = depths(decoder.config.num_hidden_layers)
+    decoder: Any = load_model(checkpoint_folder(model, cache), dtype, model.trusted, device).base_model
+    layers = mapped_layers(decoder.config.num_hidden_layers)
     states = np.zeros((len(layers), len(languages), len(ids), decoder.config.hidden_size), dtype=np.float32)
     progress = Progress("states", len(encoded), "questions")
     for batch in (batch for unit in units for batch in unit.passes):
-        width = max(len(question.tokens) for question in batch)
-        tokens, present = torch.zeros((2, len(batch), width), dtype=torch.int64)
-        for row, question in enumerate(batch):
-            tokens[row, : len(question.tokens)] = torch.tensor(question.tokens)
-            present[row, : len(question.tokens)] = 1
+        tokens, present = padded(batch)
         with torch.inference_mode():
             hidden = decoder(
                 input_ids=tokens.to(device), attention_mask=present.to(device), use_cache=False,
@@ -135,23 +136,23 @@ def map_states(
             ).hidden_states  # fmt: skip
         for row, question in enumerate(batch):
             cell = languages.index(question.language), ids.index(question.id)
-            for place_, layer in enumerate(layers):
-                states[place_, *cell] = hidden[layer][row, question.end - 1].float().cpu().numpy()
+            for depth, layer in enumerate(layers):
+                states[depth, *cell] = hidden[layer][row, question.end - 1].float().cpu().numpy()
         progress.advance(len(batch))
     if not np.isfinite(states).all():
         return InputError(f"the model's states are not finite in {dtype}; set another model.dtype")
-    with output.working() as folder:
-        np.savez(folder / STATES_FILE, states=states, map=np.stack([mapped(each) for each in states]))
+    with output.staging_folder() as folder:
+        np.savez(folder / STATES_FILE, states=states, map=np.stack([tsne(each) for each in states]))
     return layers
 
 
-def depths(layers: int) -> tuple[int, ...]:
-    """The layers, counted from 1, of a model with so many that lie as deep as the paper's four of 32."""
-    return tuple(dict.fromkeys(max(1, round(depth * layers / OF)) for depth in DEPTHS))
+def mapped_layers(layers: int) -> tuple[int, ...]:
+    """Those of a model's layers, counted from 1, that lie as deep as the paper's."""
+    return tuple(dict.fromkeys(max(1, round(layer * layers / PAPER_DEPTH)) for layer in PAPER_LAYERS))
 
 
-def mapped(states: Floats) -> Floats:
-    """[N, questions, 2]: t-SNE of the states [N, questions, hidden] of all languages together; always the same."""
+def tsne(states: Floats) -> Floats:
+    """[N, questions, 2]: the states [N, questions, hidden] of all languages in one plane; always the same one."""
     from sklearn.manifold import TSNE
 
     points = states.reshape(-1, states.shape[-1])

@@ -1,7 +1,6 @@
-"""What is a run? Pydantic sections, their reading from preset, file and command line, and errors a user can mend."""
+"""What is a run? Pydantic sections, their reading from preset, file and options, and errors that a user can mend."""
 
-from slam_ray.config.command_line import Command, parse_command
-from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, job, nearest
+from slam_ray.config.errors import ALL_DONE, TO_DO, InputError, nearest
 from slam_ray.config.load import S3, default_storage, known_keys, load_config, path_of, presets, resolved, storage_of
 from slam_ray.config.schema import (
     ENGLISH,
@@ -23,39 +22,3 @@ from slam_ray.config.schema import (
     Sources,
     TrainingConfig,
 )
-
-__all__ = [
-    "ALL_DONE",
-    "ENGLISH",
-    "S3",
-    "TO_DO",
-    "ActivationsConfig",
-    "CleaningConfig",
-    "Command",
-    "CorporaConfig",
-    "CountedConfig",
-    "Domain",
-    "EvaluationConfig",
-    "ExecutionConfig",
-    "InputError",
-    "LanguageConfig",
-    "ModelConfig",
-    "PromptsConfig",
-    "RunConfig",
-    "SearchConfig",
-    "Section",
-    "SelectionConfig",
-    "SourceConfig",
-    "Sources",
-    "TrainingConfig",
-    "default_storage",
-    "job",
-    "known_keys",
-    "load_config",
-    "nearest",
-    "parse_command",
-    "path_of",
-    "presets",
-    "resolved",
-    "storage_of",
-]

@@ -1,6 +1,6 @@
-"""From a preset or a YAML file and overrides to a `RunConfig`; every mistake is named with what would be right.
+"""From a preset or a YAML file and options to a `RunConfig`; an error names each mistake and what would be right.
 
-A path in a YAML file counts from the folder of that file, a path on the command line from the current folder.
+A path in a YAML file counts from the folder of that file, a path in an option from the current folder.
 """
 
 import codecs
@@ -23,38 +23,30 @@ S3 = "s3://"
 _S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)+/?", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 # An alias may make a few lines of YAML an endless value, and PyYAML reads integers of any size.
-MOST_VALUES, DEEPEST, LARGEST = 10_000, 20, 2**63
-# A place given on the command line takes that of the file away.
-_DISPLACED = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
-# Sections without a key of their own, by the tag of their form in schema.py.
-_LISTED: dict[str, type[BaseModel]] = {"(section)": SourceConfig, "(language)": LanguageConfig}
+MAX_VALUES, MAX_DEPTH, INTEGER_BOUND = 10_000, 20, 2**63
+# An option for the one removes the others, which the file may give.
+_REMOVED_BY = {"path": ("hub", "subset", "revision"), "hub": ("path",)}
+# Sections that stand in a list, or instead of a text, by their tag in schema.py.
+_TAGGED: dict[str, type[BaseModel]] = {"(section)": SourceConfig, "(language)": LanguageConfig}
 _PATH_KEY = re.compile(r"model\.path|(search\.problems|corpora\.(questions|pairs|english|benchmarks\.[^.]+))(\.path)?")
 
 
 def load_config(source: str, overrides: Mapping[str, str]) -> RunConfig:
-    """The configuration `source` with `overrides` applied.
-
-    Args:
-        source: name of a preset, or path of a YAML file.
-        overrides: dotted key -> value, read as YAML.
+    """The configuration of `source`, a preset or a YAML file, with `overrides` as `resolved` applies them.
 
     Raises:
         InputError: unknown preset, file, key or value.
     """
     file = _find(source)
-    values: dict[str, Any] = {
-        "name": file.stem,
-        "storage": default_storage(),
-        **_read(file),
-    }
-    return resolved(_located("", values, file.parent), overrides, source)
+    values = {"name": file.stem, "storage": default_storage(), **_read(file)}
+    return resolved(_with_absolute_paths("", values, file.parent), overrides, source)
 
 
 def resolved(values: dict[str, Any], overrides: Mapping[str, str], source: str) -> RunConfig:
-    """The configuration of these values, their paths absolute, with `overrides` applied.
+    """The configuration of `values`, sections with absolute paths, which are changed by `overrides` first.
 
     Args:
-        values: sections as in a YAML file; taken over.
+        values: sections as in a YAML file.
         overrides: dotted key -> value, read as YAML.
         source: where the values are from, for messages.
 
@@ -63,8 +55,8 @@ def resolved(values: dict[str, Any], overrides: Mapping[str, str], source: str) 
     """
     for key, text in overrides.items():
         # Plain words stay texts: YAML would read the language code `no` as a boolean.
-        value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else _bounded(text, f"--{key}")
-        _put(values, key, _located(key, value, Path.cwd()))
+        value = _parsed(text, f"--{key}") if text.startswith(("[", "{", '"')) else _checked(text, f"--{key}")
+        _put(values, key, _with_absolute_paths(key, value, Path.cwd()))
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
@@ -88,22 +80,21 @@ def known_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator
 
 
 def default_storage() -> str:
-    """Where artifacts and runs go when nothing else is said: `$SLAM_RAY_STORAGE`, or the current folder.
+    """Where artifacts and runs go unless the configuration says it: `$SLAM_RAY_STORAGE`, or the current folder.
 
-    Inside a submitted Ray job the current folder is a copy that Ray removes: then it is `~/slam_ray`.
+    In a submitted Ray job that folder is a copy that Ray removes, so `~/slam_ray` takes its place.
     """
-    if given := os.environ.get(STORAGE_VARIABLE):
-        return storage_of(given, STORAGE_VARIABLE)
+    if named := os.environ.get(STORAGE_VARIABLE):
+        return storage_of(named, STORAGE_VARIABLE)
     here = os.getcwd()
-    submitted = f"{os.sep}working_dir_files{os.sep}" in here
-    return str(Path.home() / "slam_ray") if submitted else here
+    return str(Path.home() / "slam_ray") if f"{os.sep}working_dir_files{os.sep}" in here else here
 
 
 def path_of(text: str, key: str, folder: Path = Path()) -> Path:
     """The path that `text` is, absolute, counted from `folder`.
 
     Raises:
-        InputError: it cannot be one; whether something is there is not asked.
+        InputError: it cannot be one; a path at which nothing is can.
     """
     try:
         path = (folder / Path(text).expanduser()).absolute().resolve()
@@ -139,47 +130,45 @@ def _find(source: str) -> Path:
     return PRESETS / f"{source}.yaml"
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML of which a key that stands twice in one section is a mistake: PyYAML forgets the first."""
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one section; PyYAML would keep the second alone."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-        seen = set()
+        keys = set()
         for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
-            if (key.tag, key.value) in seen:
+            if (key.tag, key.value) in keys:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-            seen.add((key.tag, key.value))
+            keys.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return _bounded(yaml.load(text, _EachKeyOnce), where)
+        value = yaml.load(text, _UniqueKeyLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
-    except (ValueError, LookupError, AttributeError) as error:  # of PyYAML, for a value that is not of its type
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{where} holds a value that is not of its type, such as the date 2001-02-30: {error}"
-        ) from None
+    except (ValueError, LookupError, AttributeError) as error:  # PyYAML raises these for a value not of its type
+        what = "holds a value that is not of its type, such as the date 2001-02-30"
+        raise InputError(f"{where} {what}: {error}") from None
+    return _checked(value, where)
 
 
-def _bounded(value: Any, where: str) -> Any:
-    """`value`; InputError if it has no end, or what no record can hold: integers of any size, halves of characters."""
+def _checked(value: Any, where: str) -> Any:
+    """`value`; raises InputError if it is endless, or holds what no record can: long integers, halves of characters."""
     level = [value]
-    for _ in range(DEEPEST):
-        if any(isinstance(each, int) and abs(each) >= LARGEST for each in level):
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(each, int) and abs(each) >= INTEGER_BOUND for each in level):
             raise InputError(f"{where}: an integer has more than 64 bits")
         if wrong := [each for each in level if isinstance(each, str) and SURROGATE.search(each)]:
             raise InputError(f"{where}: {wrong[0]!r} is not UTF-8, or holds half of a surrogate pair")
-        level = list(islice((inner for each in level for inner in _inside(each)), MOST_VALUES + 1))
+        level = list(islice((inner for each in level for inner in _inside(each)), MAX_VALUES + 1))
         if not level:
             return value
-        if len(level) > MOST_VALUES:
+        if len(level) > MAX_VALUES:
             break
     raise InputError(
-        f"{where}: more than {MOST_VALUES} values, or over {DEEPEST} levels of them; is an alias in itself?"
+        f"{where}: more than {MAX_VALUES} values, or over {MAX_DEPTH} levels of them; is an alias in itself?"
     )
 
 
@@ -209,17 +198,20 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(inner, dict):
             raise InputError(f"{key}: {section!r} is a value, not a section")
         values = inner
-    for name in _DISPLACED.get(last, ()):
+    for name in _REMOVED_BY.get(last, ()):
         values.pop(name, None)
     values[last] = value
 
 
-def _located(key: str, value: Any, folder: Path) -> Any:
+def _with_absolute_paths(key: str, value: Any, folder: Path) -> Any:
     """`value` of `key` with every path in it, however deep, counted from `folder`."""
     if isinstance(value, dict):
-        return {name: _located(f"{key}.{name}" if key else str(name), item, folder) for name, item in value.items()}
+        return {
+            name: _with_absolute_paths(f"{key}.{name}" if key else str(name), item, folder)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [_located(key, item, folder) for item in value]
+        return [_with_absolute_paths(key, item, folder) for item in value]
     if isinstance(value, str) and key == "storage":
         return storage_of(value, key, folder)
     if isinstance(value, str) and _PATH_KEY.fullmatch(key):
@@ -231,15 +223,12 @@ def _explain(error: ValidationError, source: str) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("(", "[")))
-        listed = next((model for form, model in _LISTED.items() if form in problem["loc"]), None)
+        tagged = next((model for tag, model in _TAGGED.items() if tag in problem["loc"]), None)
         if problem["type"] == "extra_forbidden":
-            inside = [f"{key.rpartition('.')[0]}.{name}" for name in listed.model_fields] if listed else []
-            known = inside or [name for name, _ in known_keys()]
-            lines.append(f"unknown key {key!r}: {nearest(key, known)}")
-        elif problem["type"] == "missing" and listed:
-            lines.append(f"{key} is missing: give it there")
+            inside = [f"{key.rpartition('.')[0]}.{name}" for name in tagged.model_fields] if tagged else []
+            lines.append(f"unknown key {key!r}: {nearest(key, inside or [name for name, _ in known_keys()])}")
         elif problem["type"] == "missing":
-            lines.append(f"{key} is missing: set it in the file or with --{key}")
+            lines.append(f"{key} is missing: {'give it there' if tagged else f'set it in the file or with --{key}'}")
         else:
             got = "" if problem["type"] == "secret" else f", got {problem['input']!r}"
             lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}{got}")

@@ -75,8 +75,7 @@ class SourceConfig(Section):
         description="For `records`: our key -> their column; `a.b` reaches into a column, `#` is the row's number.",
     )
     values: dict[str, str] = Field(
-        default_factory=dict,
-        description="For `records`: our key -> the same value for all, e.g. language: sw.",
+        default_factory=dict, description="For `records`: our key -> the same value for all, e.g. language: sw."
     )
 
     @model_validator(mode="after")
@@ -93,7 +92,7 @@ class SourceConfig(Section):
 
 
 def _form(value: Any) -> str:
-    """Which of the forms of a source a value has; the brackets keep it out of messages (see load.py)."""
+    """The tag of the form of a source; the brackets keep it out of messages (see load.py)."""
     if isinstance(value, str):
         return "(path)"
     return "(list)" if isinstance(value, list | tuple) else "(section)"
@@ -206,6 +205,12 @@ class CorporaConfig(Section):
         return tuple(each if isinstance(each, str) else each.code for each in self.languages)
 
 
+_INSTRUCTION = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+    "\n\n### Instruction:\n{query}\n\n### Response:"
+)
+
+
 class PromptsConfig(Section):
     """The paper's prompts: Tables 8 and 9 (what a model is asked) and 7 (translation, without its English side).
 
@@ -213,16 +218,10 @@ class PromptsConfig(Section):
     """
 
     reasoning: str = Field(
-        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-        "\n\n### Instruction:\n{query}\n\n### Response: Let's think step by step.",
-        pattern=r"\{query\}",
-        description="Asks for a number.",
+        f"{_INSTRUCTION} Let's think step by step.", pattern=r"\{query\}", description="Asks for a number."
     )
     choice: str = Field(
-        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-        "\n\n### Instruction:\n{query}\n\n### Response:",
-        pattern=r"\{query\}",
-        description="Asks for the label of a choice (format xcsqa).",
+        _INSTRUCTION, pattern=r"\{query\}", description="Asks for the label of a choice (format xcsqa)."
     )
     chat: bool = Field(False, description="Ask in the model's chat template: the prompt is the user's message.")
     thinking: bool = Field(False, description="Have a model that can think do so before it answers.")
@@ -240,16 +239,8 @@ class PromptsConfig(Section):
 class CountedConfig(Section):
     """How activated neurons are counted (Eq. 3-4)."""
 
-    questions: int = Field(
-        500,
-        ge=1,
-        description="Parallel training questions, each counted in every language.",
-    )
-    groups: int = Field(
-        20,
-        ge=1,
-        description="Counts are kept per group of questions, for the jackknife.",
-    )
+    questions: int = Field(500, ge=1, description="Parallel training questions, each counted in every language.")
+    groups: int = Field(20, ge=1, description="Counts are kept per group of questions, for the jackknife.")
     token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass, padding included.")
     text: CountedText = Field(
         "question-in-prompt",
@@ -272,10 +263,7 @@ class SelectionConfig(Section):
     """Which layers handle the input language (Eq. 5-7)."""
 
     neuron_share: float = Field(
-        0.5,
-        ge=0,
-        lt=1,
-        description="A neuron belongs to a language's set if it is active at more than this share.",
+        0.5, ge=0, lt=1, description="A neuron belongs to a language's set if it is active at more than this share."
     )
     overlap: Overlap = Field(
         "jaccard",
@@ -315,11 +303,7 @@ class TrainingConfig(Section):
     epochs: int = Field(4, ge=1)
     batch_size: int = Field(512, ge=1, description="Pairs in one optimizer step, over all workers.")
     max_length: int = Field(1024, ge=8, description="Tokens; a longer pair is dropped and counted.")
-    pack_length: int = Field(
-        2048,
-        ge=8,
-        description="Tokens of one packed row: one forward pass of one worker.",
-    )
+    pack_length: int = Field(2048, ge=8, description="Tokens of one packed row: one forward pass of one worker.")
     seed: int = Field(0, ge=0, description="Of the order of the pairs.")
 
 
@@ -413,9 +397,7 @@ class ExecutionConfig(Section):
         " the model takes. A problem that may need more is refused, never cut.",
     )
     model_cache: str = Field(
-        "~/.cache/slam_ray/models",
-        pattern=r"^[^\x00]+$",
-        description="Folder on each node for assembled models.",
+        "~/.cache/slam_ray/models", pattern=r"^[^\x00]+$", description="Folder on each node for assembled models."
     )
 
 
@@ -424,11 +406,7 @@ class RunConfig(Section):
 
     name: Name = Field(description="The run's folder under <storage>/runs.")
     storage: str = Field(description="Folder, or s3://BUCKET/PREFIX, that keeps artifacts and runs.")
-    limit: int | None = Field(
-        None,
-        ge=1,
-        description="Smoke run on the first N questions, pairs and problems each.",
-    )
+    limit: int | None = Field(None, ge=1, description="Smoke run on the first N questions, pairs and problems each.")
     model: ModelConfig
     corpora: CorporaConfig
     prompts: PromptsConfig = PromptsConfig()

@@ -8,18 +8,17 @@ from slam_ray.corpora.artifacts import (
     read_problems,
     read_questions,
 )
-from slam_ray.corpora.prepare import choosing_step, english_step, pairs_step, problems_step, questions_step
+from slam_ray.corpora.leakage import leakage_step, validation_leakage_step
+from slam_ray.corpora.prepare import english_step, pairs_step, problems_step, questions_step, validation_step
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.unseen import Unseen, unseen_step
 
 __all__ = [
     "Pair",
     "Prepared",
     "Problem",
     "Question",
-    "Unseen",
-    "choosing_step",
     "english_step",
+    "leakage_step",
     "pairs_step",
     "problems_step",
     "questions_step",
@@ -28,5 +27,6 @@ __all__ = [
     "read_pairs",
     "read_problems",
     "read_questions",
-    "unseen_step",
+    "validation_leakage_step",
+    "validation_step",
 ]

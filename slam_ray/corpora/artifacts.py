@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from slam_ray.corpora.cleaning import Dropped, Loss
-from slam_ray.corpora.formats.own import Record
+from slam_ray.corpora.cleaning import CleaningLoss, Dropped
+from slam_ray.corpora.formats.records import Record
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.step import Artifact
 
 CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE = "corpus.parquet", "dropped.parquet", "held_out.parquet"
 
@@ -22,15 +22,15 @@ class Prepared(BaseModel):
 
     Attributes:
         records: by language; the keys are its languages, in order.
-        left_out: records of the sources that it does not hold.
-        repeated: how often published sources held a record again; not counted in `left_out`.
+        left_out: how many records of the sources are not in it.
+        repeated: how often published sources repeated a record; not counted in `left_out`.
         losses: what cleaning left out, by rule and language.
     """
 
     records: dict[str, int]
     left_out: int
     repeated: int = 0
-    losses: list[Loss] = []
+    losses: list[CleaningLoss] = []
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def read_problems(artifact: Artifact[Prepared]) -> list[Problem]:
 
 
 def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Sequence[str]) -> None:
-    """Write records, with `more` columns beside theirs."""
+    """Write records, and `more` columns beside theirs."""
     import pyarrow as pa
     import pyarrow.json as pj
     import pyarrow.parquet as pq

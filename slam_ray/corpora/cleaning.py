@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from slam_ray.config import CleaningConfig
 from slam_ray.corpora.formats.layout import normalised
 from slam_ray.corpora.languages import KNOWN, Languages
-from slam_ray.corpora.numbers import lost_numbers
+from slam_ray.corpora.lost_numbers import lost_numbers
 from slam_ray.corpora.records import Pair
-from slam_ray.pipeline.table import aligned
+from slam_ray.terminal.table import aligned
 
-SHOWN, SHOWN_CHARACTERS = 3, 160
+EXAMPLES, EXAMPLE_CHARACTERS = 3, 160  # of each rule and language
 CHARACTERS_OF_A_WORD = 3  # in a language without spaces, generously
 
 
@@ -29,7 +29,7 @@ class Dropped:
     pair: Pair
 
 
-class Example(BaseModel):
+class DroppedExample(BaseModel):
     """A pair that was left out; its texts are cut for show."""
 
     id: str
@@ -37,24 +37,24 @@ class Example(BaseModel):
     english: str
 
 
-class Loss(BaseModel):
+class CleaningLoss(BaseModel):
     """What a rule left out in a language."""
 
     rule: str
     language: str
     pairs: int
-    examples: list[Example]
+    examples: list[DroppedExample]
 
 
 def clean(
     pairs: Sequence[Pair], cleaning: CleaningConfig, languages: Languages = KNOWN
 ) -> tuple[list[Pair], list[Dropped]]:
     """Split pairs into those kept and those left out, both in their order."""
-    asked = {code: _Asked(cleaning, languages, ratio) for code, ratio in _median_ratios(pairs).items()}
+    criteria = {code: _Criteria(cleaning, languages, ratio) for code, ratio in _median_ratios(pairs).items()}
     rules = [(name, breaks) for name, breaks in RULES.items() if getattr(cleaning, name)]
     kept, dropped = [], []
     for pair in pairs:
-        broken = next((name for name, breaks in rules if breaks(pair, asked[pair.language])), None)
+        broken = next((name for name, breaks in rules if breaks(pair, criteria[pair.language])), None)
         if broken is None:
             kept.append(pair)
         else:
@@ -62,67 +62,69 @@ def clean(
     return kept, dropped
 
 
-def losses(dropped: Sequence[Dropped]) -> list[Loss]:
+def cleaning_losses(dropped: Sequence[Dropped]) -> list[CleaningLoss]:
     """By rule and language, with a few examples each."""
-    found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    broken: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for drop in dropped:
-        found[drop.rule, drop.pair.language].append(drop.pair)
-    codes = dict.fromkeys((*KNOWN, *sorted(language for _, language in found)))
+        broken[drop.rule, drop.pair.language].append(drop.pair)
+    codes = dict.fromkeys((*KNOWN, *sorted(language for _, language in broken)))
     return [
-        Loss(rule=rule, language=language, pairs=len(pairs), examples=[_example(pair) for pair in pairs[:SHOWN]])
+        CleaningLoss(
+            rule=rule, language=language, pairs=len(pairs), examples=[_example(pair) for pair in pairs[:EXAMPLES]]
+        )
         for rule in RULES
-        for language, pairs in ((code, found[rule, code]) for code in codes if (rule, code) in found)
+        for language, pairs in ((code, broken[rule, code]) for code in codes if (rule, code) in broken)
     ]
 
 
-def table(records: Mapping[str, int], found: Sequence[Loss]) -> str:
+def cleaning_table(records: Mapping[str, int], losses: Sequence[CleaningLoss]) -> str:
     """Rules by languages in plain text, with an example of each cell, for a log.
 
     Args:
         records: pairs kept, by language.
-        found: what was left out.
+        losses: what was left out.
     """
-    counts = {(loss.rule, loss.language): loss.pairs for loss in found}
-    total = {code: kept + sum(loss.pairs for loss in found if loss.language == code) for code, kept in records.items()}
+    counts = {(loss.rule, loss.language): loss.pairs for loss in losses}
+    total = {code: kept + sum(loss.pairs for loss in losses if loss.language == code) for code, kept in records.items()}
     rows = [["left out", *records, "all"]]
-    for rule in dict.fromkeys(loss.rule for loss in found):
+    for rule in dict.fromkeys(loss.rule for loss in losses):
         numbers = [counts.get((rule, code), 0) for code in records]
         rows.append([rule.replace("_", " "), *map(str, numbers), str(sum(numbers))])
     shares = [*((records[code], total[code]) for code in records), (sum(records.values()), sum(total.values()))]
     rows.append(["kept, %", *(f"{100 * kept / of:.1f}" if of else "-" for kept, of in shares)])
     lines = aligned(rows)
-    for loss in found:
+    for loss in losses:
         example = loss.examples[0]
         lines.append(f"e.g. {loss.rule} {loss.language} {example.id}: {example.source!r} for {example.english!r}")
     return "\n".join(lines)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What the rules ask of the pairs of a language; `ratio` is the median length of a source over its English."""
+class _Criteria:
+    """What the pairs of a language are measured by; `ratio` is the median length of a source over its English."""
 
     cleaning: CleaningConfig
     languages: Languages
     ratio: float
 
 
-def _untranslated(pair: Pair, asked: _Asked) -> bool:
+def _untranslated(pair: Pair, criteria: _Criteria) -> bool:
     return normalised(pair.source) == normalised(pair.english)
 
 
-def _wrong_script(pair: Pair, asked: _Asked) -> bool:
-    return asked.languages.script_share(pair.language, pair.source) < asked.cleaning.least_script_share
+def _wrong_script(pair: Pair, criteria: _Criteria) -> bool:
+    return criteria.languages.script_share(pair.language, pair.source) < criteria.cleaning.least_script_share
 
 
-def _length_ratio(pair: Pair, asked: _Asked) -> bool:
-    factor = len(pair.source) / len(pair.english) / asked.ratio
-    most = asked.cleaning.most_length_factor
+def _length_ratio(pair: Pair, criteria: _Criteria) -> bool:
+    factor = len(pair.source) / len(pair.english) / criteria.ratio
+    most = criteria.cleaning.most_length_factor
     return not 1 / most <= factor <= most
 
 
-def _loops(pair: Pair, asked: _Asked) -> bool:
-    length, most = asked.cleaning.loop_words, asked.cleaning.most_repeats
-    if asked.languages[pair.language].spaced:
+def _loops(pair: Pair, criteria: _Criteria) -> bool:
+    length, most = criteria.cleaning.loop_words, criteria.cleaning.most_repeats
+    if criteria.languages[pair.language].spaced:
         repeats = _repeats(tuple(pair.source.split()), length, most)
     else:
         repeats = _repeats(pair.source, length * CHARACTERS_OF_A_WORD, most)
@@ -139,12 +141,12 @@ def _repeats(words: tuple[str, ...] | str, length: int, most: int) -> int:
     return max(Counter(runs).values())
 
 
-def _lost_numbers(pair: Pair, asked: _Asked) -> bool:
-    return lost_numbers(pair.source, pair.english) > asked.cleaning.most_lost_numbers
+def _lost_numbers(pair: Pair, criteria: _Criteria) -> bool:
+    return lost_numbers(pair.source, pair.english) > criteria.cleaning.most_lost_numbers
 
 
-# By the name of their switch in `CleaningConfig`, in the order in which they are asked.
-RULES: dict[str, Callable[[Pair, _Asked], bool]] = {
+# By the name of their switch in `CleaningConfig`, in the order in which they are criteria.
+RULES: dict[str, Callable[[Pair, _Criteria], bool]] = {
     "untranslated": _untranslated,
     "wrong_script": _wrong_script,
     "length_ratio": _length_ratio,
@@ -160,8 +162,9 @@ def _median_ratios(pairs: Sequence[Pair]) -> dict[str, float]:
     return {language: statistics.median(values) for language, values in ratios.items()}
 
 
-def _example(pair: Pair) -> Example:
+def _example(pair: Pair) -> DroppedExample:
     source, english = (
-        text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…" for text in (pair.source, pair.english)
+        text if len(text) <= EXAMPLE_CHARACTERS else text[:EXAMPLE_CHARACTERS] + "…"
+        for text in (pair.source, pair.english)
     )
-    return Example(id=pair.id, source=source, english=english)
+    return DroppedExample(id=pair.id, source=source, english=english)

@@ -5,15 +5,15 @@ So a branch stays at what it was then, and a run whose corpora are fetched asks 
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field
 
-from slam_ray.config import InputError, LanguageConfig, Section, SourceConfig, Sources
+from slam_ray.config import CorporaConfig, InputError, LanguageConfig, Section, SourceConfig, Sources
 from slam_ray.corpora.formats import FORMATS, format_of
-from slam_ray.corpora.formats.files import Found, Subsets
-from slam_ray.corpora.languages import KNOWN, Languages
-from slam_ray.pipeline.step import Attempt, Step
+from slam_ray.corpora.formats.files import FoundParts, Subsets
+from slam_ray.corpora.languages import Languages
+from slam_ray.store.step import Attempt, Step
 
 T = TypeVar("T")
 
@@ -32,8 +32,27 @@ class HubCorpus(Section):
     split: str
     languages: tuple[LanguageConfig, ...] = Field((), exclude_if=operator.not_)
 
+    @classmethod
+    def of(cls, source: SourceConfig, languages: Languages) -> Self:
+        """What is fetched for a source that is on the Hub, in a format that is known."""
+        assert source.hub is not None
+        format_ = FORMATS[source.format]
+        return cls(
+            hub=source.hub,
+            revision=source.revision,
+            format=source.format,
+            subset=source.subset,
+            split=source.split or format_.split,
+            languages=languages.added if isinstance(format_.subsets, Subsets) else (),
+        )
 
-class Fetched(BaseModel):
+    @property
+    def label(self) -> str:
+        """What people are told of it, e.g. "fetch openai/gsm8k (gsm8k train)"."""
+        return f"fetch {self.hub} ({_words(self.format, self.subset, self.split, self.revision)})"
+
+
+class FetchedCorpus(BaseModel):
     """What was fetched.
 
     Attributes:
@@ -45,100 +64,94 @@ class Fetched(BaseModel):
     left_out: list[str] = []
 
 
+# The steps that fetch datasets, by what they fetch.
+FetchSteps: TypeAlias = Mapping[HubCorpus, Step[FetchedCorpus]]
+
+
 def part_file(name: str) -> str:
     """Name of the file of a part."""
     return f"{name or 'rows'}.parquet"
 
 
-def hub_sources(keys: Mapping[str, Sources | None]) -> dict[str, tuple[str, SourceConfig]]:
-    """Those of the sources under `keys` of the configuration that are on the Hub, by their title, with their key.
+def fetch_corpora_steps(
+    corpora: CorporaConfig, problems: Sources | None = None
+) -> dict[HubCorpus, Step[FetchedCorpus]]:
+    """A step for each different dataset on the Hub that the configuration names.
 
-    What is fetched alike is there once.
+    Args:
+        corpora: the configuration.
+        problems: further sources, those of `search.problems`.
 
     Raises:
-        InputError: a format is not known.
+        InputError: (here) a format is not known, or not on the Hub; (in a run) there is no such dataset, subset or
+            split, or no access or network.
     """
-    found: dict[str, tuple[str, SourceConfig]] = {}
-    for key, sources in keys.items():
-        for source in sources if isinstance(sources, tuple) else (sources,):
+    languages = Languages.of(corpora)
+    sources = {"corpora.questions": corpora.questions, "corpora.pairs": corpora.pairs}
+    sources |= {"corpora.english": corpora.english, "search.problems": problems}
+    sources |= {f"corpora.benchmarks.{name}": each for name, each in corpora.benchmarks.items()}
+    steps: dict[HubCorpus, Step[FetchedCorpus]] = {}
+    for key, given in sources.items():
+        for source in given if isinstance(given, tuple) else (given,):
             if isinstance(source, SourceConfig) and source.hub is not None:
-                format_of(source, key)
-                found.setdefault(source_title(source), (key, source))
-    return found
+                format_ = format_of(source, key)
+                if not format_.user_records and not format_.subsets:
+                    raise InputError(f"{key}: format {source.format} is not on the Hub; give the path of its files")
+                corpus = HubCorpus.of(source, languages)
+                steps.setdefault(corpus, _fetch_step(key, corpus, languages))
+    return steps
 
 
-def source_title(source: SourceConfig) -> str:
-    """What is fetched for a source, e.g. "fetch openai/gsm8k (gsm8k train)"."""
-    details = [source.format, source.subset, source.split or FORMATS[source.format].split, source.revision]
-    return f"fetch {source.hub} ({' '.join(filter(None, details))})"
-
-
-def fetch_corpus_step(key: str, source: SourceConfig, languages: Languages = KNOWN) -> Step[Fetched]:
-    """Fetch a source on the Hub.
-
-    Raises:
-        InputError: (here) its format is not on the Hub; (in its run) there is no such dataset, subset or split, or no
-            access or network.
-    """
-    assert source.hub is not None
-    format_ = FORMATS[source.format]
-    if not format_.own and not format_.subsets:
-        raise InputError(f"{key}: format {source.format} is not on the Hub; give the path of its files")
-    by_language = isinstance(format_.subsets, Subsets)
-    wanted = HubCorpus(
-        hub=source.hub,
-        revision=source.revision,
-        format=source.format,
-        subset=source.subset,
-        split=source.split or format_.split,
-        languages=languages.added if by_language else (),
-    )
-
-    def run(attempt: Attempt) -> Fetched:
-        subsets = _subsets(key, wanted, languages)
+def _fetch_step(key: str, corpus: HubCorpus, languages: Languages) -> Step[FetchedCorpus]:
+    def run(attempt: Attempt) -> FetchedCorpus:
+        subsets = _subsets(key, corpus, languages)
         rows = {}
         for name, subset in subsets.parts.items():
-            rows[name] = _save(key, wanted, subset, str(attempt.directory / part_file(name)))
-        return Fetched(rows=rows, left_out=list(subsets.unknown))
+            rows[name] = _save(key, corpus, subset, str(attempt.directory / part_file(name)))
+        return FetchedCorpus(rows=rows, left_out=list(subsets.unknown))
 
-    return Step("fetch-corpus", 1, wanted, {}, Fetched, run)
+    return Step("fetch-corpus", 1, corpus, {}, FetchedCorpus, run, fetches=True, label=corpus.label)
 
 
-def _subsets(key: str, wanted: HubCorpus, languages: Languages) -> Found[Any]:
+def _subsets(key: str, corpus: HubCorpus, languages: Languages) -> FoundParts[Any]:
     from datasets import get_dataset_config_names
 
-    format_ = FORMATS[wanted.format]
-    if format_.own:
-        return Found({"": wanted.subset})
+    format_ = FORMATS[corpus.format]
+    if format_.user_records:
+        return FoundParts({"": corpus.subset})
     if not isinstance(format_.subsets, Subsets) and not any(format_.subsets.values()):
-        return Found(format_.subsets)
-    there = _from_hub(key, wanted.hub, lambda: list(get_dataset_config_names(wanted.hub, revision=wanted.revision)))
-    found: Found[Any]
+        return FoundParts(format_.subsets)
+    names = _from_hub(key, corpus.hub, lambda: list(get_dataset_config_names(corpus.hub, revision=corpus.revision)))
+    found: FoundParts[Any]
     if isinstance(format_.subsets, Subsets):
-        found = _among(there, format_.subsets, languages, key)
+        found = _among(names, format_.subsets, languages, key)
     else:
-        found = Found({name: subset for name, subset in format_.subsets.items() if subset in there})
+        found = FoundParts({name: subset for name, subset in format_.subsets.items() if subset in names})
     if not found.parts:
         raise InputError(
-            f"{key}: {wanted.hub} has no subset that format {wanted.format} knows; it has {' '.join(there)}"
+            f"{key}: {corpus.hub} has no subset that format {corpus.format} knows; it has {' '.join(names)}"
         )
     return found
 
 
-def _among(names: Sequence[str], subsets: Subsets, languages: Languages, key: str) -> Found[str]:
+def _among(names: Sequence[str], subsets: Subsets, languages: Languages, key: str) -> FoundParts[str]:
     try:
         return subsets.among(names, languages)
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
 
 
-def _save(key: str, wanted: HubCorpus, subset: str | None, file: str) -> int:
+def _save(key: str, corpus: HubCorpus, subset: str | None, file: str) -> int:
     from datasets import load_dataset
 
-    what = f"{wanted.hub} ({' '.join(filter(None, (subset, wanted.split)))})"
-    rows = _from_hub(key, what, lambda: load_dataset(wanted.hub, subset, split=wanted.split, revision=wanted.revision))
+    what = f"{corpus.hub} ({_words(subset, corpus.split)})"
+    rows = _from_hub(key, what, lambda: load_dataset(corpus.hub, subset, split=corpus.split, revision=corpus.revision))
     rows.to_parquet(file)
     return len(rows)
+
+
+def _words(*words: str | None) -> str:
+    return " ".join(filter(None, words))
 
 
 def _from_hub(key: str, what: str, fetch: Callable[[], T]) -> T:

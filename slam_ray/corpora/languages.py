@@ -192,8 +192,10 @@ class Languages:
         where = f"corpora.languages: {{code: {entry.code}, name: {entry.name}}}"
         self.check_code(entry.code, where)
         for written in (entry.code, entry.name):
-            if (there := self.code_of(written)) is not None:
-                raise InputError(f"{where}: {written!r} is there as {self.known[there].name} ({there}); write {there}")
+            if (existing := self.code_of(written)) is not None:
+                raise InputError(
+                    f"{where}: {written!r} is there as {self.known[existing].name} ({existing}); write {existing}"
+                )
         if entry.script is not None and entry.script not in SCRIPTS:
             raise InputError(f"{where}: script {entry.script!r}: {nearest(entry.script, SCRIPTS)}; or leave it out")
         language = Language(entry.name, entry.script, entry.spaced)

@@ -1,4 +1,4 @@
-"""Rows that lie together: a file, the user's own or one that a fetch from the Hub made."""
+"""A part of a source: one file with rows, the user's own or one that a fetch from the Hub made."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from slam_ray.config import InputError
-from slam_ray.corpora.tables import Row, is_array
-from slam_ray.pipeline.content import sha256
+from slam_ray.corpora.tables import NumberedRow, is_array
+from slam_ray.store.hashing import sha256
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class Part:
     """A file, read by one of the functions of tables.py.
 
     Attributes:
-        file: where it lies.
+        file: its path.
         parse: its rows.
-        label: where the rows are from, for messages.
+        label: names the file in messages.
     """
 
     file: Path
-    parse: Callable[[Path], Iterator[Row]]
+    parse: Callable[[Path], Iterator[NumberedRow]]
     label: str
 
     @cached_property
@@ -37,7 +37,7 @@ class Part:
         """Bytes."""
         return self.file.stat().st_size
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[NumberedRow]:
         """Each row with its number, counted from 1."""
         return self.parse(self.file)
 

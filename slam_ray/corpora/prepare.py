@@ -1,32 +1,30 @@
-"""Prepared corpora: one artifact each for parallel questions, translation pairs and a benchmark's problems.
+"""The steps that prepare corpora: parallel questions, translation pairs, a benchmark's problems, English texts.
 
-They are made in the driver before Ray starts, so that a bad line or a language without data costs nothing. Sources on
-the Hub are read from what was fetched of them (`fetched`, by the title of its stage).
+They are made in the driver before Ray starts, so that a bad line or a language without data costs nothing.
 """
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import Field
 
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
 from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
-from slam_ray.corpora.cleaning import Loss, clean, losses, table
-from slam_ray.corpora.formats.own import Record
+from slam_ray.corpora.cleaning import CleaningLoss, clean, cleaning_losses, cleaning_table
+from slam_ray.corpora.formats.records import Record
+from slam_ray.corpora.hub import FetchSteps
 from slam_ray.corpora.languages import Languages, Writing
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read
-from slam_ray.corpora.splits import balanced, held_out
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read, readings
+from slam_ray.corpora.splits import balanced, held_out_ids
+from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
 
-Artifacts = Mapping[str, Artifact[Any]]
-NONE: Artifacts = MappingProxyType({})
+NOTHING_FETCHED: FetchSteps = MappingProxyType({})
 
 
-class Chosen(Section):
+class TakenConfig(Section):
     """What is taken from the sources.
 
     Attributes:
@@ -40,11 +38,11 @@ class Chosen(Section):
     limit: int | None
 
 
-class ChosenTraining(Chosen):
-    """What is taken for counting and training.
+class SplitConfig(TakenConfig):
+    """What is taken where some problems are held out.
 
     Attributes:
-        held_out: share of the problems that is left out.
+        held_out: share of the problems that is held out.
         seed: of that, and of balancing.
     """
 
@@ -52,7 +50,7 @@ class ChosenTraining(Chosen):
     seed: int
 
 
-class ChosenPairs(ChosenTraining):
+class PairsConfig(SplitConfig):
     """What is taken for training.
 
     Attributes:
@@ -64,37 +62,35 @@ class ChosenPairs(ChosenTraining):
     writings: dict[str, Writing] = Field(default_factory=dict, exclude_if=operator.not_)
 
 
-def questions_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
-    """Parallel questions to count on: those whose id is there in every chosen language.
+def questions_step(config: RunConfig, fetched: FetchSteps = NOTHING_FETCHED) -> Step[Prepared]:
+    """Parallel questions to count on: those whose id every language has.
 
     Raises:
-        InputError: (here or in its run) a source or a language in it cannot be used; English is missing; questions
-            are problems of a benchmark.
+        InputError: (here or in a run) a source or a language in it cannot be used; English is missing.
     """
     corpora, known = config.corpora, Languages.of(config.corpora)
-    sources = opened(corpora.questions, "corpora.questions", fetched, known)
-    chosen = ChosenTraining(
-        readings=_readings(sources),
+    taken = SplitConfig(
+        readings=readings(corpora.questions, "corpora.questions", known),
         languages=corpora.codes,
         limit=config.limit,
         held_out=corpora.held_out,
         seed=corpora.seed if corpora.held_out else 0,  # else balancing with another seed would count anew
     )
 
-    def run(attempt: Attempt) -> Prepared:
+    def prepare(attempt: Attempt, sources: Sequence[Source]) -> Prepared:
         corpus = read(sources, Question)
-        languages = _languages(corpus, chosen.languages, sources)
-        parallel = _parallel(corpus.records, languages, _where(sources))
-        away = held_out((question.id for question in parallel), chosen.held_out, chosen.seed)
-        rest = _not_held_out(parallel, away, languages, _where(sources))
-        kept = _first(rest, languages, chosen.limit)
+        languages = _languages(corpus, taken.languages, sources)
+        parallel = _parallel(corpus.records, languages, _named(sources))
+        held_out = held_out_ids((question.id for question in parallel), taken.held_out, taken.seed)
+        rest = _not_held_out(parallel, held_out, languages, _named(sources))
+        kept = _first(rest, languages, taken.limit)
         write(attempt.directory / CORPUS_FILE, Question, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("questions", 2, chosen, sources, run)
+    return _step("questions", 2, taken, opened(corpora.questions, "corpora.questions", fetched, known), prepare)
 
 
-def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifacts = NONE) -> Step[Prepared]:
+def pairs_step(config: RunConfig, questions: Input[Prepared], fetched: FetchSteps = NOTHING_FETCHED) -> Step[Prepared]:
     """Translation pairs to train on, cleaned, of the languages of `questions` without English.
 
     Beside them the artifact holds what cleaning left out, and the pairs of problems that are held out.
@@ -103,67 +99,66 @@ def pairs_step(config: RunConfig, questions: Artifact[Prepared], fetched: Artifa
         InputError: as for questions, or cleaning leaves nothing of a language.
     """
     corpora, known = config.corpora, Languages.of(config.corpora)
-    sources = opened(corpora.pairs, "corpora.pairs", fetched, known)
-    chosen = ChosenPairs(
-        readings=_readings(sources),
-        languages=tuple(code for code in questions.result.languages if code != ENGLISH),
-        limit=config.limit,
-        held_out=corpora.held_out,
-        seed=corpora.seed,
-        cleaning=corpora.cleaning,
-        balance=corpora.balance,
-        writings=known.added_writings,
-    )
 
-    def run(attempt: Attempt) -> Prepared:
-        corpus = read(sources, Pair)
-        languages = _languages(corpus, chosen.languages, sources)
-        wanted = [pair for pair in corpus.records if pair.language in languages]
-        clean_pairs, dropped = clean(wanted, chosen.cleaning, known)
-        found = losses(dropped)
-        _report(clean_pairs, found, languages, _where(sources))
-        away = held_out((pair.id for pair in clean_pairs), chosen.held_out, chosen.seed)
-        kept = _not_held_out(clean_pairs, away, languages, _where(sources))
-        if chosen.balance:
-            kept = balanced(kept, chosen.seed)
-        kept = _first(kept, languages, chosen.limit)
-        write(attempt.directory / CORPUS_FILE, Pair, kept)
-        write(attempt.directory / HELD_OUT_FILE, Pair, [pair for pair in clean_pairs if pair.id in away])
-        write(
-            attempt.directory / DROPPED_FILE,
-            Pair,
-            [drop.pair for drop in dropped],
-            rule=[drop.rule for drop in dropped],
+    def config_for(questions: Artifact[Prepared]) -> PairsConfig:
+        return PairsConfig(
+            readings=readings(corpora.pairs, "corpora.pairs", known),
+            languages=tuple(code for code in questions.result.languages if code != ENGLISH),
+            limit=config.limit,
+            held_out=corpora.held_out,
+            seed=corpora.seed,
+            cleaning=corpora.cleaning,
+            balance=corpora.balance,
+            writings=known.added_writings,
         )
-        return _prepared(corpus, kept, languages, found)
 
-    return _step("pairs", 2, chosen, sources, run)
+    taken_config = Derived([questions], lambda artifacts: config_for(artifacts[questions]))
+
+    def prepare(attempt: Attempt, sources: Sequence[Source]) -> Prepared:
+        taken, corpus = attempt[taken_config], read(sources, Pair)
+        languages = _languages(corpus, taken.languages, sources)
+        wanted = [pair for pair in corpus.records if pair.language in languages]
+        clean_pairs, dropped = clean(wanted, taken.cleaning, known)
+        losses = cleaning_losses(dropped)
+        _report(clean_pairs, losses, languages, _named(sources))
+        held_out = held_out_ids((pair.id for pair in clean_pairs), taken.held_out, taken.seed)
+        kept = _not_held_out(clean_pairs, held_out, languages, _named(sources))
+        if taken.balance:
+            kept = balanced(kept, taken.seed)
+        kept = _first(kept, languages, taken.limit)
+        write(attempt.directory / CORPUS_FILE, Pair, kept)
+        write(attempt.directory / HELD_OUT_FILE, Pair, [pair for pair in clean_pairs if pair.id in held_out])
+        rules, dropped_pairs = [drop.rule for drop in dropped], [drop.pair for drop in dropped]
+        write(attempt.directory / DROPPED_FILE, Pair, dropped_pairs, rule=rules)
+        return _prepared(corpus, kept, languages, losses)
+
+    return _step("pairs", 2, taken_config, opened(corpora.pairs, "corpora.pairs", fetched, known), prepare)
 
 
-def english_step(config: RunConfig, fetched: Artifacts = NONE) -> Step[Prepared]:
+def english_step(config: RunConfig, fetched: FetchSteps = NOTHING_FETCHED) -> Step[Prepared]:
     """English text on which a loss is measured, as questions in English; their other languages are left out."""
-    sources = opened(config.corpora.english, "corpora.english", fetched, Languages.of(config.corpora))
-    chosen = Chosen(readings=_readings(sources), languages=(ENGLISH,), limit=config.limit)
+    texts, key, known = config.corpora.english, "corpora.english", Languages.of(config.corpora)
+    taken = TakenConfig(readings=readings(texts, key, known), languages=(ENGLISH,), limit=config.limit)
 
-    def run(attempt: Attempt) -> Prepared:
+    def prepare(attempt: Attempt, sources: Sequence[Source]) -> Prepared:
         corpus = read(sources, Question)
-        languages = _languages(corpus, chosen.languages, sources)
-        kept = _first(corpus.records, languages, chosen.limit)
+        languages = _languages(corpus, taken.languages, sources)
+        kept = _first(corpus.records, languages, taken.limit)
         write(attempt.directory / CORPUS_FILE, Question, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("english", 2, chosen, sources, run)
+    return _step("english", 2, taken, opened(texts, key, fetched, known), prepare)
 
 
-def problems_step(config: RunConfig, benchmark: str, fetched: Artifacts = NONE) -> Step[Prepared]:
+def problems_step(config: RunConfig, benchmark: str, fetched: FetchSteps = NOTHING_FETCHED) -> Step[Prepared]:
     """The problems of a benchmark, of the languages of the configuration or else all of its sources."""
-    corpora, known = config.corpora, Languages.of(config.corpora)
-    sources = opened(corpora.benchmarks[benchmark], f"corpora.benchmarks.{benchmark}", fetched, known)
-    chosen = Chosen(readings=_readings(sources), languages=corpora.codes, limit=config.limit)
-    return _problems_step(sources, chosen)
+    corpora, key, known = config.corpora, f"corpora.benchmarks.{benchmark}", Languages.of(config.corpora)
+    problems = corpora.benchmarks[benchmark]
+    taken = TakenConfig(readings=readings(problems, key, known), languages=corpora.codes, limit=config.limit)
+    return _problems_step(opened(problems, key, fetched, known), taken).labelled(f"problems {benchmark}")
 
 
-def choosing_step(config: RunConfig, limit: int | None, fetched: Artifacts = NONE) -> Step[Prepared]:
+def validation_step(config: RunConfig, limit: int | None, fetched: FetchSteps = NOTHING_FETCHED) -> Step[Prepared]:
     """The problems that settings are chosen on, the first `limit` of each language; never a reported test.
 
     They are `search.problems`, or else the held-out problems of `corpora.questions`, whose source must then give their
@@ -174,114 +169,122 @@ def choosing_step(config: RunConfig, limit: int | None, fetched: Artifacts = NON
     """
     corpora, problems, known = config.corpora, config.search.problems, Languages.of(config.corpora)
     if problems is not None:
-        sources = opened(problems, "search.problems", fetched, known)
-        return _problems_step(sources, Chosen(readings=_readings(sources), languages=corpora.codes, limit=limit))
+        key = "search.problems"
+        taken = TakenConfig(readings=readings(problems, key, known), languages=corpora.codes, limit=limit)
+        return _problems_step(opened(problems, key, fetched, known), taken)
     if not corpora.held_out:
         raise InputError(
             "search.problems is missing: give problems to choose on that are in no benchmark, or hold out some of"
             " corpora.questions (corpora.held_out) whose source gives answers"
         )
-    sources = opened(corpora.questions, "corpora.questions", fetched, known)
-    chosen = ChosenTraining(
-        readings=_readings(sources),
+    split = SplitConfig(
+        readings=readings(corpora.questions, "corpora.questions", known),
         languages=corpora.codes,
         limit=limit,
         held_out=corpora.held_out,
         seed=corpora.seed,
     )
-    return _problems_step(sources, chosen)
+    return _problems_step(opened(corpora.questions, "corpora.questions", fetched, known), split)
 
 
-def _problems_step(sources: Sequence[Source], chosen: Chosen) -> Step[Prepared]:
-    """All problems of the sources; of those chosen like training corpora only the held-out ones."""
+def _problems_step(sources: Sequence[Derived[Source]], taken: TakenConfig) -> Step[Prepared]:
+    """All problems of the sources; where some are held out, only these."""
 
-    def run(attempt: Attempt) -> Prepared:
+    def prepare(attempt: Attempt, sources: Sequence[Source]) -> Prepared:
         corpus = read(sources, Problem)
-        languages = _languages(corpus, chosen.languages, sources)
+        languages = _languages(corpus, taken.languages, sources)
         records = corpus.records
-        if isinstance(chosen, ChosenTraining):
-            away = held_out((problem.id for problem in records), chosen.held_out, chosen.seed)
-            records = [problem for problem in records if problem.id in away]
-        kept = _first(records, languages, chosen.limit)
+        if isinstance(taken, SplitConfig):
+            held_out = held_out_ids((problem.id for problem in records), taken.held_out, taken.seed)
+            records = [problem for problem in records if problem.id in held_out]
+        kept = _first(records, languages, taken.limit)
         if len({type(problem.answer) for problem in kept}) > 1:
-            raise InputError(f"{_where(sources)}: numbers and labels as answers; make two benchmarks of them")
+            raise InputError(f"{_named(sources)}: numbers and labels as answers; make two benchmarks of them")
         write(attempt.directory / CORPUS_FILE, Problem, kept)
         return _prepared(corpus, kept, languages)
 
-    return _step("problems", 2, chosen, sources, run)
+    return _step("problems", 2, taken, sources, prepare)
 
 
 def _step(
-    name: str, version: int, chosen: Chosen, sources: Sequence[Source], run: Callable[[Attempt], Prepared]
+    name: str,
+    version: int,
+    config: TakenConfig | Derived[PairsConfig],
+    sources: Sequence[Derived[Source]],
+    prepare: Callable[[Attempt, Sequence[Source]], Prepared],
 ) -> Step[Prepared]:
-    inputs = {f"source {index}": source for index, source in enumerate(sources)}
-    notes = tuple(source.note for source in sources if source.note)
-    return Step(name, version, chosen, inputs, Prepared, run, notes=notes)
+    return Step(
+        name,
+        version,
+        config,
+        {f"source {index}": source for index, source in enumerate(sources)},
+        Prepared,
+        lambda attempt: prepare(attempt, [attempt[source] for source in sources]),
+        notes=Derived(sources, lambda artifacts: [note for each in sources if (note := artifacts[each].note)]),
+    )
 
 
-def _readings(sources: Iterable[Source]) -> tuple[Reading, ...]:
-    return tuple(source.reading for source in sources)
-
-
-def _where(sources: Sequence[Source]) -> str:
+def _named(sources: Sequence[Source]) -> str:
+    """Their key and places, for messages."""
     return f"{sources[0].key} ({', '.join(source.place for source in sources)})"
 
 
 def _prepared(
-    corpus: Corpus[Record], kept: Sequence[Record], languages: Sequence[str], found: Sequence[Loss] = ()
+    corpus: Corpus[Record], kept: Sequence[Record], languages: Sequence[str], losses: Sequence[CleaningLoss] = ()
 ) -> Prepared:
     counts = Counter(record.language for record in kept)
     return Prepared(
         records={code: counts[code] for code in languages},
         left_out=len(corpus.records) - len(kept),
         repeated=corpus.repeated,
-        losses=list(found),
+        losses=list(losses),
     )
 
 
-def _report(kept: Sequence[Pair], found: Sequence[Loss], languages: Sequence[str], where: str) -> None:
+def _report(kept: Sequence[Pair], losses: Sequence[CleaningLoss], languages: Sequence[str], named: str) -> None:
     counts = Counter(pair.language for pair in kept)
-    if found:
-        print(f"{where}, cleaned:\n{table({code: counts[code] for code in languages}, found)}", flush=True)
+    if losses:
+        print(f"{named}, cleaned:\n{cleaning_table({code: counts[code] for code in languages}, losses)}", flush=True)
     for code in languages:
         if not counts[code]:
-            raise InputError(f"{where}: cleaning leaves no pair in language {code!r}; see corpora.cleaning")
+            raise InputError(f"{named}: cleaning leaves no pair in language {code!r}; see corpora.cleaning")
 
 
-def _languages(corpus: Corpus[Record], chosen: Sequence[str] | None, sources: Sequence[Source]) -> list[str]:
-    where, known = _where(sources), sources[0].languages
+def _languages(corpus: Corpus[Record], wanted: Sequence[str] | None, sources: Sequence[Source]) -> list[str]:
+    """The languages that are wanted, or all of the corpus, English first; raises InputError where one has no record."""
+    named, known = _named(sources), sources[0].languages
     present = {record.language for record in corpus.records}
-    for code in sorted(present if chosen is None else chosen):
-        known.check(code, where)
+    for code in sorted(present if wanted is None else wanted):
+        known.check(code, named)
         if code not in present:
-            raise InputError(f"{where} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}")
+            raise InputError(f"{named} holds nothing in language {code!r}; it holds {' '.join(sorted(present))}")
     if not present:
-        raise InputError(f"{where} is empty")
-    return list(chosen) if chosen is not None else sorted(present, key=lambda code: (code != ENGLISH, code))
+        raise InputError(f"{named} is empty")
+    return list(wanted) if wanted is not None else sorted(present, key=lambda code: (code != ENGLISH, code))
 
 
-def _parallel(records: Sequence[Question], languages: Sequence[str], where: str) -> list[Question]:
+def _parallel(records: Sequence[Question], languages: Sequence[str], named: str) -> list[Question]:
     if ENGLISH not in languages or len(languages) < 2:
-        raise InputError(f"{where}: needs questions in {ENGLISH!r} and at least one other language")
-    found = {(record.language, record.id): record for record in records}
+        raise InputError(f"{named}: needs questions in {ENGLISH!r} and at least one other language")
+    questions = {(record.language, record.id): record for record in records}
     ids = dict.fromkeys(record.id for record in records)
-    shared = [id_ for id_ in ids if all((code, id_) in found for code in languages)]
+    shared = [id_ for id_ in ids if all((code, id_) in questions for code in languages)]
     if not shared:
-        raise InputError(f"{where}: no id is there in every language; parallel questions share their id")
-    return [found[code, id_] for code in languages for id_ in shared]
+        raise InputError(f"{named}: no id is there in every language; parallel questions share their id")
+    return [questions[code, id_] for code in languages for id_ in shared]
 
 
-def _not_held_out(records: Iterable[Record], away: set[str], languages: Sequence[str], where: str) -> list[Record]:
-    rest = [record for record in records if record.id not in away]
+def _not_held_out(records: Iterable[Record], held_out: set[str], languages: Sequence[str], named: str) -> list[Record]:
+    rest = [record for record in records if record.id not in held_out]
     for code in languages:
         if all(record.language != code for record in rest):
-            raise InputError(f"{where}: all problems in language {code!r} are held out; lower --corpora.held_out")
+            raise InputError(f"{named}: all problems in language {code!r} are held out; lower --corpora.held_out")
     return rest
 
 
 def _first(records: Iterable[Record], languages: Sequence[str], limit: int | None) -> list[Record]:
-    of_language: dict[str, list[Record]] = {code: [] for code in languages}
+    by_language: dict[str, list[Record]] = {code: [] for code in languages}
     for record in records:
-        if record.language in of_language:
-            of_language[record.language].append(record)
-    return [record for found in of_language.values() for record in found[:limit]]
+        if record.language in by_language:
+            by_language[record.language].append(record)
+    return [record for of_language in by_language.values() for record in of_language[:limit]]

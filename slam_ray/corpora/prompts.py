@@ -19,7 +19,7 @@ DATE = datetime(2024, 7, 26)
 
 
 @dataclass(frozen=True)
-class Asked:
+class FilledPrompt:
     """A question inside its prompt.
 
     Attributes:
@@ -40,11 +40,11 @@ class Asked:
 def prompts_for(prompts: PromptsConfig, sources: Sources | None) -> PromptsConfig:
     """The prompts with the one for choices (Table 9) as `reasoning` where the sources' format gives choices."""
     each = sources if isinstance(sources, tuple) else (sources,)
-    choices = any(isinstance(source, SourceConfig) and FORMATS[source.format].choices for source in each)
+    choices = any(isinstance(source, SourceConfig) and FORMATS[source.format].multiple_choice for source in each)
     return prompts.model_copy(update={"reasoning": prompts.choice}) if choices else prompts
 
 
-def ask(prompts: PromptsConfig, questions: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[Asked]:
+def ask(prompts: PromptsConfig, questions: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[FilledPrompt]:
     """Each question inside the reasoning prompt, in the model's chat template if that is configured.
 
     Raises:
@@ -57,7 +57,7 @@ def ask(prompts: PromptsConfig, questions: Sequence[str], tokenizer: "PreTrained
         check_unmarked(marks, question, f"the question {question!r}")
     texts = [f"{before}{question}{after.replace(SLOT, question)}" for question in questions]
     return [
-        Asked(text, tokens.ids, tokens.begins, *_span(tokens.spans, len(before), len(before) + len(question)))
+        FilledPrompt(text, tokens.ids, tokens.begins, *_span(tokens.spans, len(before), len(before) + len(question)))
         for text, question, tokens in zip(texts, questions, tokens_of(tokenizer, texts), strict=True)
     ]
 
@@ -102,6 +102,6 @@ def _chat(prompts: PromptsConfig, tokenizer: "PreTrainedTokenizerBase") -> str:
 
 
 def _span(offsets: Sequence[tuple[int, int]], first: int, last: int) -> tuple[int, int]:
-    """The tokens that hold characters `first` to `last`; white space within may have no token of its own."""
-    own = [place for place, (start, end) in enumerate(offsets) if max(start, first) < min(end, last)]
-    return (own[0], own[-1] + 1) if own else (0, 0)
+    """The tokens that hold characters `first` to `last`; white space among them may have no token."""
+    inside = [token for token, (start, end) in enumerate(offsets) if max(start, first) < min(end, last)]
+    return (inside[0], inside[-1] + 1) if inside else (0, 0)

@@ -1,31 +1,31 @@
-"""From what the configuration names to records: sources are opened, which finds their files, and then read."""
+"""The sources that the configuration names: their files are found, and read into records."""
 
 import hashlib
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from pydantic import Field
 
 from slam_ray.config import InputError, Section, SourceConfig, Sources
 from slam_ray.config.schema import ProblemPart
 from slam_ray.corpora.formats import FORMATS, format_of
-from slam_ray.corpora.formats.files import Found, is_of_split, split_named
+from slam_ray.corpora.formats.files import FoundParts, is_of_split, split_named
 from slam_ray.corpora.formats.layout import Format, Parts, Reader
-from slam_ray.corpora.formats.own import Record, identity
-from slam_ray.corpora.hub import Fetched, part_file, source_title
+from slam_ray.corpora.formats.records import Record, identity
+from slam_ray.corpora.hub import FetchedCorpus, FetchSteps, HubCorpus, part_file
 from slam_ray.corpora.languages import EXAMPLE, KNOWN, Languages
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.corpora.splits import part_of
+from slam_ray.corpora.splits import problems_of_part
 from slam_ray.corpora.tables import parquet
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.step import Artifact, Derived
 
 MAX_BYTES = 2**30
-SHOWN = 8  # files of languages that are not known, in a message
+MOST_NAMES = 8  # of files whose languages are not known, in a message
 KINDS = {Question: "questions", Pair: "pairs", Problem: "problems"}
 
 
@@ -45,7 +45,7 @@ class Reading(Section):
 
 @dataclass(frozen=True)
 class Source:
-    """A source whose files are there.
+    """A source whose files were found.
 
     Attributes:
         key: its key in the configuration.
@@ -77,15 +77,6 @@ class Source:
         return f"{self.key} ({self.place})"
 
     @property
-    def reading(self) -> Reading:
-        """What of its configuration decides its records."""
-        config = self.config
-        names = self.languages.added_names if self.format.named else {}
-        return Reading(
-            format=config.format, columns=config.columns, values=config.values, part=config.part, names=names
-        )
-
-    @property
     def note(self) -> str | None:
         """What its user is told of what it leaves out."""
         return f"{self.key}: {_left_out(self.left_out)}" if self.left_out else None
@@ -106,25 +97,38 @@ class Corpus(Generic[Record]):
 
 
 def opened(
-    sources: Sources | None, key: str, fetched: Mapping[str, Artifact[Any]], languages: Languages = KNOWN
-) -> tuple[Source, ...]:
-    """The sources that the configuration names under `key`.
+    sources: Sources | None,
+    key: str,
+    fetched: FetchSteps,
+    languages: Languages = KNOWN,
+) -> tuple[Derived[Source], ...]:
+    """The sources that the configuration names under `key`; one on the Hub follows from the step that fetches it.
 
     Args:
         sources: from the configuration.
         key: for messages.
-        fetched: among others, what was fetched from the Hub, by `source_title`.
+        fetched: steps that fetch them, and maybe others, from the Hub.
         languages: those whose files are read.
 
     Raises:
-        InputError: none is named; no such file or format; nothing of the format or the split there; too much of it.
-        NotMade: one of them is to be fetched.
+        InputError: (here) none is named, or a format is not known; (by a value) there is no such file, nothing of the
+            format or the split in it, or too much of it.
     """
-    if sources is None:
-        raise InputError(f"{key} is missing: set it in the file or with --{key}")
-    if isinstance(sources, tuple):
-        return tuple(_opened(source, f"{key}.{index}", fetched, languages) for index, source in enumerate(sources))
-    return (_opened(sources, key, fetched, languages),)
+    return tuple(_opened(key, config, fetched, languages) for key, config in _by_key(sources, key))
+
+
+def readings(sources: Sources | None, key: str, languages: Languages) -> tuple[Reading, ...]:
+    """How each source under `key` is read; raises InputError as `opened` does in the call."""
+    return tuple(
+        Reading(
+            format=config.format,
+            columns=config.columns,
+            values=config.values,
+            part=config.part,
+            names=languages.added_names if format_of(config, key).rows_name_language else {},
+        )
+        for key, config in _by_key(sources, key)
+    )
 
 
 def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
@@ -141,7 +145,7 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
             key = identity(record)
             if key not in records:
                 records[key], origin[key] = record, source
-            elif source.format.own or (source.format.numbered and origin[key] is not source):
+            elif source.format.user_records or (source.format.row_number_ids and origin[key] is not source):
                 raise InputError(
                     f"{source.label}: repeats {' '.join(key)} of {origin[key].label};"
                     " sources read together need ids of their own"
@@ -157,27 +161,53 @@ def _records(source: Source, kind: type[Record]) -> Iterable[Record]:
         return records
     if kind is not Problem:
         raise InputError(f"{source.label}: part belongs to benchmarks, not to {KINDS[kind]}")
-    return part_of(list(records), source.config.part)
+    return problems_of_part(list(records), source.config.part)
 
 
-def _opened(source: str | SourceConfig, key: str, fetched: Mapping[str, Artifact[Any]], languages: Languages) -> Source:
-    config = SourceConfig(path=source) if isinstance(source, str) else source
+def _by_key(sources: Sources | None, key: str) -> Iterator[tuple[str, SourceConfig]]:
+    if sources is None:
+        raise InputError(f"{key} is missing: set it in the file or with --{key}")
+    keys = (
+        {f"{key}.{index}": one for index, one in enumerate(sources)} if isinstance(sources, tuple) else {key: sources}
+    )
+    for name, source in keys.items():
+        yield name, SourceConfig(path=source) if isinstance(source, str) else source
+
+
+def _opened(key: str, config: SourceConfig, fetched: FetchSteps, languages: Languages) -> Derived[Source]:
     format_of(config, key)
-    left_out: Iterable[str]
-    if config.path is None:
-        artifact = fetched[source_title(config)]
-        parts, left_out = _fetched_parts(config, artifact), artifact.result.left_out
-    else:
-        found = _files(config, Path(config.path), key, languages)
-        parts = _file_parts(found, FORMATS[config.format], key)
-        left_out = _names(found, Path(config.path))
-    if sum(part.size for part in parts.values()) > MAX_BYTES:
-        where = config.path or config.hub
-        raise InputError(f"{key}: {where} is over 1 GiB; one process prepares a corpus, so give a sample of it")
-    return Source(key, config, parts, languages, tuple(left_out))
+    if config.path is not None:
+        path = Path(config.path)
+        return Derived((), lambda artifacts: _of_files(key, config, path, languages))
+    step = fetched[HubCorpus.of(config, languages)]
+    return Derived([step], lambda artifacts: _of_fetched(key, config, artifacts[step], languages))
 
 
-def _files(config: SourceConfig, path: Path, key: str, languages: Languages) -> Found[Path]:
+def _of_files(key: str, config: SourceConfig, path: Path, languages: Languages) -> Source:
+    found = _files(config, path, key, languages)
+    parts = {name: Part(file, FORMATS[config.format].parse, str(file)) for name, file in found.parts.items()}
+    if empty := [part.label for part in parts.values() if not part.size]:
+        raise InputError(f"{key}: {empty[0]} is empty; fetch it anew, or leave it out")
+    return _within_limit(Source(key, config, parts, languages, tuple(_names(found, path))))
+
+
+def _of_fetched(key: str, config: SourceConfig, artifact: Artifact[FetchedCorpus], languages: Languages) -> Source:
+    parts = {
+        name: Part(artifact.file(part_file(name)), parquet, f"{config.hub}{f' {name}' if name else ''}")
+        for name in artifact.result.rows
+    }
+    return _within_limit(Source(key, config, parts, languages, tuple(artifact.result.left_out)))
+
+
+def _within_limit(source: Source) -> Source:
+    if sum(part.size for part in source.parts.values()) > MAX_BYTES:
+        raise InputError(
+            f"{source.key}: {source.place} is over 1 GiB; one process prepares a corpus, so give a sample of it"
+        )
+    return source
+
+
+def _files(config: SourceConfig, path: Path, key: str, languages: Languages) -> FoundParts[Path]:
     format_ = FORMATS[config.format]
     if not path.exists():
         raise InputError(f"{key}: no such file or folder: {path}; give a {format_.layout}")
@@ -208,27 +238,13 @@ def _check_split(split: str, file: Path, key: str) -> None:
         )
 
 
-def _names(found: Found[Path], folder: Path) -> list[str]:
+def _names(found: FoundParts[Path], folder: Path) -> list[str]:
     return [str(file.relative_to(folder)) for file in found.unknown]
 
 
 def _left_out(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
     return f"{shown}: languages not known, left out; to read them, name them in corpora.languages, e.g. {EXAMPLE}"
-
-
-def _file_parts(found: Found[Path], format_: Format, key: str) -> Parts:
-    parts = {name: Part(file, format_.parse, str(file)) for name, file in found.parts.items()}
-    if empty := [part.label for part in parts.values() if not part.size]:
-        raise InputError(f"{key}: {empty[0]} is empty; fetch it anew, or leave it out")
-    return parts
-
-
-def _fetched_parts(config: SourceConfig, artifact: Artifact[Fetched]) -> Parts:
-    return {
-        name: Part(artifact.file(part_file(name)), parquet, f"{config.hub}{f' {name}' if name else ''}")
-        for name in artifact.result.rows
-    }
 
 
 def _reader(source: Source, kind: type[Record]) -> Reader:

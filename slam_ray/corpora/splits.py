@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from slam_ray.config.schema import ProblemPart
-from slam_ray.corpora.formats.own import Record
+from slam_ray.corpora.formats.records import Record
 from slam_ray.corpora.records import Pair
 
-CHOOSING = 200  # problems of a benchmark
+VALIDATION_PROBLEMS = 200  # of a benchmark, to choose settings on
 
 
 def position(id_: str, seed: int) -> float:
@@ -19,20 +19,20 @@ def position(id_: str, seed: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed} {id_}".encode()).digest()[:7]) / 2**56
 
 
-def held_out(ids: Iterable[str], share: float, seed: int) -> set[str]:
+def held_out_ids(ids: Iterable[str], share: float, seed: int) -> set[str]:
     """The ids that are kept for choosing settings: about `share` of them, and an id always or never under a seed."""
     return {id_ for id_ in ids if position(id_, seed) < share}
 
 
-def part_of(problems: Sequence[Record], part: ProblemPart) -> list[Record]:
+def problems_of_part(problems: Sequence[Record], part: ProblemPart) -> list[Record]:
     """The problems of a benchmark to choose settings on, or the rest, whose scores then owe nothing to that choice."""
     ids = sorted({problem.id for problem in problems}, key=lambda id_: position(id_, 0))
-    choosing = set(ids[:CHOOSING])
-    return [problem for problem in problems if (problem.id in choosing) == (part == "choose")]
+    validation = set(ids[:VALIDATION_PROBLEMS])
+    return [problem for problem in problems if (problem.id in validation) == (part == "choose")]
 
 
 def balanced(pairs: Sequence[Pair], seed: int) -> list[Pair]:
-    """As many pairs of every language as of the smallest, the same problems where they are there; in their order."""
+    """As many pairs of every language as of the smallest, of the same problems where possible; in their order."""
     least = min(Counter(pair.language for pair in pairs).values(), default=0)
     order = sorted(range(len(pairs)), key=lambda index: (position(pairs[index].id, seed), pairs[index].kind))
     taken: Counter[str] = Counter()

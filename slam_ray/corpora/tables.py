@@ -16,7 +16,7 @@ from typing import Any, AnyStr
 
 from slam_ray.config import InputError
 
-Row = tuple[int, dict[str, Any]]
+NumberedRow = tuple[int, dict[str, Any]]  # the number of a row, from 1, and its values by column
 
 PACKED = ".gz"
 MOST_BYTES = 2**30  # of a file, unpacked
@@ -35,7 +35,7 @@ _BEGINNINGS = {
 }
 
 
-def json_objects(file: Path) -> Iterator[Row]:
+def json_objects(file: Path) -> Iterator[NumberedRow]:
     """JSON Lines, one object a line, empty lines skipped; or one array of objects, whose rows are its elements."""
     with _opened(file) as stream:
         array = _begins_array(stream)
@@ -46,17 +46,17 @@ def json_objects(file: Path) -> Iterator[Row]:
             yield number, values
 
 
-def comma_separated(file: Path) -> Iterator[Row]:
+def comma_separated(file: Path) -> Iterator[NumberedRow]:
     """CSV: a header line, then a row a line, quoted where necessary."""
     return _separated(file, ",")
 
 
-def tab_separated(file: Path) -> Iterator[Row]:
+def tab_separated(file: Path) -> Iterator[NumberedRow]:
     """TSV with a header line; a value that holds a tab or begins with a quotation mark is quoted as in CSV."""
     return _separated(file, "\t")
 
 
-def parquet(file: Path) -> Iterator[Row]:
+def parquet(file: Path) -> Iterator[NumberedRow]:
     """Parquet, each row with all its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -69,13 +69,13 @@ def parquet(file: Path) -> Iterator[Row]:
     return enumerate(rows, start=1)
 
 
-def plain_lines(file: Path) -> Iterator[Row]:
+def plain_lines(file: Path) -> Iterator[NumberedRow]:
     """Each line as {"text": ...}; a line without text stays, so that files go on being aligned."""
     for number, line in _text_lines(file):
         yield number, {"text": line}
 
 
-def question_tab_answer(file: Path) -> Iterator[Row]:
+def question_tab_answer(file: Path) -> Iterator[NumberedRow]:
     """MGSM's form, `question<TAB>answer` without a header, as {"question": ..., "answer_number": ...}."""
     for number, line in _text_lines(file):
         question, tab, answer = line.rpartition("\t")
@@ -84,7 +84,7 @@ def question_tab_answer(file: Path) -> Iterator[Row]:
         yield number, {"question": question, "answer_number": answer}
 
 
-BY_ENDING: dict[str, Callable[[Path], Iterator[Row]]] = {
+BY_ENDING: dict[str, Callable[[Path], Iterator[NumberedRow]]] = {
     ".csv": comma_separated,
     ".json": json_objects,
     ".jsonl": json_objects,
@@ -99,8 +99,8 @@ def ending(file: Path) -> str:
     return next((suffix for suffix in reversed(suffixes) if suffix != PACKED), "")
 
 
-def by_ending(file: Path) -> Iterator[Row]:
-    """A table by the ending of its name; JSON Lines or an array if that says nothing."""
+def by_ending(file: Path) -> Iterator[NumberedRow]:
+    """A table, whose form the ending of its name says; if that says nothing, JSON Lines or an array."""
     if ending(file) in BY_ENDING:
         yield from BY_ENDING[ending(file)](file)
         return
@@ -110,7 +110,7 @@ def by_ending(file: Path) -> Iterator[Row]:
         raise InputError(f"{error} (read as JSON Lines: its name ends in none of {' '.join(BY_ENDING)})") from None
 
 
-def is_array(file: Path, parse: Callable[[Path], Iterator[Row]]) -> bool:
+def is_array(file: Path, parse: Callable[[Path], Iterator[NumberedRow]]) -> bool:
     """Whether the rows that `parse` gives of a file are the elements of a JSON array."""
     if parse is by_ending:
         parse = BY_ENDING.get(ending(file), json_objects)
@@ -176,7 +176,7 @@ def _lines(file: Path, stream: Iterable[AnyStr]) -> Iterator[tuple[int, AnyStr]]
 
 
 def _text_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Lines end in a line feed alone, also behind a carriage return: texts hold what else Python would split at."""
+    """Lines with their numbers. Only a line feed ends one: texts hold the other characters at which Python splits."""
     with _opened(file) as stream:
         for number, line in _lines(file, stream):
             try:
@@ -222,7 +222,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _separated(file: Path, separator: str) -> Iterator[Row]:
+def _separated(file: Path, separator: str) -> Iterator[NumberedRow]:
     with _opened(file) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
         reader = csv.reader((line for _, line in _lines(file, text)), delimiter=separator, strict=True)
         try:

@@ -1,7 +1,7 @@
 """Texts as tokens, the same wherever a model reads them: one beginning of sequence if it has one, and no end.
 
-A tokenizer's post-processor may put an end behind every text too, after which nothing is to be continued; and a chat
-template may write a beginning of its own. So only the text itself is encoded, and the beginning put where none is.
+A tokenizer's post-processor may also put an end behind every text, which a model would not continue; and a chat
+template may write a beginning itself. So the text alone is encoded, and a beginning is added where it has none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from slam_ray.config import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CHUNK = 1000  # texts at a time: where each token lies takes far more room than the token
+CHUNK = 1000  # texts at a time: the positions of tokens take far more memory than the tokens
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Tokens:
 
     Attributes:
         ids: of all tokens.
-        spans: the characters of the text that each covers, first and one past the last; none for what is put in front.
+        spans: the first and one past the last character of the text that each covers; (0, 0) for what is put in front.
         begins: one past the index of the beginning of sequence; 0 if there is none.
     """
 
@@ -33,17 +33,17 @@ class Tokens:
 
 
 def tokens_of(tokenizer: "PreTrainedTokenizerBase", texts: Iterable[str]) -> Iterator[Tokens]:
-    """Each text behind the beginning of sequence, which a text may bring along itself, in any place."""
+    """Each text behind the beginning of sequence, unless the text itself has one, wherever that stands."""
     beginning = beginning_of(tokenizer)
     mark = beginning[-1] if beginning else tokenizer.bos_token_id
     rest = iter(texts)
     while chunk := list(islice(rest, CHUNK)):
         batch: Any = tokenizer(chunk, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         for ids, spans in zip(batch["input_ids"], batch["offset_mapping"], strict=True):
-            # Where one token is beginning and end alike, within a text it ends something.
-            within = ids[:1] if mark == tokenizer.eos_token_id else ids
-            if mark in within:
-                yield Tokens(tuple(ids), tuple(spans), within.index(mark) + 1)
+            # A token that is both beginning and end ends something where it stands inside a text.
+            candidates = ids[:1] if mark == tokenizer.eos_token_id else ids
+            if mark in candidates:
+                yield Tokens(tuple(ids), tuple(spans), candidates.index(mark) + 1)
             else:
                 yield Tokens((*beginning, *ids), ((0, 0),) * len(beginning) + tuple(spans), len(beginning))
 
@@ -53,8 +53,8 @@ def beginning_of(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
     text: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     assert text, "every vocabulary has a Latin letter"
-    places = range(len(whole) - len(text) + 1)
-    return tuple(whole[: next(place for place in places if whole[place : place + len(text)] == text)])
+    starts = range(len(whole) - len(text) + 1)
+    return tuple(whole[: next(start for start in starts if whole[start : start + len(text)] == text)])
 
 
 def marks_of(tokenizer: "PreTrainedTokenizerBase") -> list[str]:

@@ -1,6 +1,6 @@
 """Write the demo's data, the same every time: `python -m slam_ray.demo.make_data [--out DIR]`.
 
-Questions and pairs come from training problems. No problem turns up twice in any file; those of dev and of test differ
+Questions and pairs come from training problems. No file holds a problem twice; those of dev and of test differ
 in their structure or numbers as well.
 """
 
@@ -60,12 +60,12 @@ def _questions(problems: list[Problem]) -> Iterator[Record]:
 
 
 def _pairs(problems: list[Problem]) -> Iterator[Record]:
-    """One pair a problem; languages take turns, and of ten pairs in a row of a language four are answers."""
+    """One pair a problem; the languages alternate, and of each ten pairs of a language four are answers."""
     foreign = [language for language in GRAMMARS if language != ENGLISH]
     for number, problem in enumerate(problems):
-        turn, place = divmod(number, len(foreign))
-        kind, text = ("answer", solution) if turn % 10 < ANSWERS_IN_TEN else ("question", question)
-        language = foreign[place]
+        row, column = divmod(number, len(foreign))
+        kind, text = ("answer", solution) if row % 10 < ANSWERS_IN_TEN else ("question", question)
+        language = foreign[column]
         yield {
             "id": f"pair-{number:05}",
             "language": language,

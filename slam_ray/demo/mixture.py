@@ -1,6 +1,6 @@
-"""What the base is shown: kinds of examples, how they are mixed, and how often each language turns up.
+"""What the base model is trained on: kinds of texts, their shares, and how often each language occurs.
 
-Everything is drawn from training problems, so no dev or test problem is ever seen, in any language.
+Everything is drawn from training problems, so no dev or test problem is among it, in any language.
 """
 
 import random
@@ -16,11 +16,11 @@ from slam_ray.demo.problems import LARGEST, draw
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-LITTLE_SEEN = ("bn", "th", "sw")
-BETTER_SEEN = ("ja", "zh", "de", "fr", "ru", "es")
+LOW_RESOURCE = ("bn", "th", "sw")
+HIGH_RESOURCE = ("ja", "zh", "de", "fr", "ru", "es")
 ANSWERS = 0.4  # of the translations; the others are questions
-BETTER_SEEN_WEIGHT = 2.5
-LITTLE_SEEN_TEXT_WEIGHT = 1.0
+HIGH_RESOURCE_WEIGHT = 2.5
+LOW_RESOURCE_TEXT_WEIGHT = 1.0
 SUMS_IN_A_DRILL = 10
 
 
@@ -34,9 +34,9 @@ class Mixture:
         text: a question as plain text, in any of the nine other languages.
         english_text: the same in English.
         translation: X -> English.
-        foreign_reasoning: a question in a better-seen language -> English solution.
-        little_seen_translation: weight of bn, th, sw each among the translations, beside BETTER_SEEN_WEIGHT for each
-            better-seen language.
+        foreign_reasoning: a question in a high-resource language -> English solution.
+        low_resource_translation: weight of bn, th, sw each among the translations, beside HIGH_RESOURCE_WEIGHT for each
+            high-resource language.
     """
 
     reasoning: float
@@ -45,19 +45,21 @@ class Mixture:
     translation: float
     foreign_reasoning: float
     english_text: float = 0.0
-    little_seen_translation: float = 0.0
+    low_resource_translation: float = 0.0
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingText:
     """Token ids with BOS in front, and from which of them on the loss is taken."""
 
     tokens: list[int]
     target: int
 
 
-def examples(mixture: Mixture, tokenizer: "PreTrainedTokenizerBase", random_: random.Random) -> Iterator[Example]:
-    """Random examples of the mixture without end. Prompts carry no loss, plain text carries it throughout."""
+def training_texts(
+    mixture: Mixture, tokenizer: "PreTrainedTokenizerBase", random_: random.Random
+) -> Iterator[TrainingText]:
+    """Random texts of the mixture without end. Prompts carry no loss, plain text carries it throughout."""
     kinds = {
         "reasoning": mixture.reasoning,
         "drills": mixture.drills,
@@ -71,22 +73,22 @@ def examples(mixture: Mixture, tokenizer: "PreTrainedTokenizerBase", random_: ra
         if kind == "reasoning":
             prompt, target = _reasoning(ENGLISH, random_)
         elif kind == "foreign_reasoning":
-            prompt, target = _reasoning(random_.choice(BETTER_SEEN), random_)
+            prompt, target = _reasoning(random_.choice(HIGH_RESOURCE), random_)
         elif kind == "translation":
-            prompt, target = _translation(_language(mixture.little_seen_translation, random_), random_)
+            prompt, target = _translation(_language(mixture.low_resource_translation, random_), random_)
         elif kind == "drills":
             prompt, target = "", " ".join(_sum(random_) for _ in range(SUMS_IN_A_DRILL))
         else:
-            language = ENGLISH if kind == "english_text" else _language(LITTLE_SEEN_TEXT_WEIGHT, random_)
+            language = ENGLISH if kind == "english_text" else _language(LOW_RESOURCE_TEXT_WEIGHT, random_)
             prompt, target = "", question(draw(random_, "train"), language)
         yield encoded(tokenizer, prompt, target)
 
 
-def encoded(tokenizer: "PreTrainedTokenizerBase", prompt: str, target: str) -> Example:
+def encoded(tokenizer: "PreTrainedTokenizerBase", prompt: str, target: str) -> TrainingText:
     """Prompt, a space if there is one, target, EOS."""
     before = tokenizer(prompt).input_ids
     after = tokenizer(f" {target}" if prompt else target, add_special_tokens=False).input_ids
-    return Example([*before, *after, tokenizer.eos_token_id], len(before))
+    return TrainingText([*before, *after, tokenizer.eos_token_id], len(before))
 
 
 def _reasoning(language: str, random_: random.Random) -> tuple[str, str]:
@@ -100,8 +102,8 @@ def _translation(language: str, random_: random.Random) -> tuple[str, str]:
     return translation_prompt(PromptsConfig(), language, text(problem, language)), text(problem, ENGLISH)
 
 
-def _language(little_seen_weight: float, random_: random.Random) -> str:
-    weights = dict.fromkeys(BETTER_SEEN, BETTER_SEEN_WEIGHT) | dict.fromkeys(LITTLE_SEEN, little_seen_weight)
+def _language(low_resource_weight: float, random_: random.Random) -> str:
+    weights = dict.fromkeys(HIGH_RESOURCE, HIGH_RESOURCE_WEIGHT) | dict.fromkeys(LOW_RESOURCE, low_resource_weight)
     assert weights.keys() | {ENGLISH} == GRAMMARS.keys()
     return random_.choices(list(weights), list(weights.values()))[0]
 

@@ -1,4 +1,4 @@
-"""Two-step word problems without words: who has what, what happens, what it comes to; and which split each is in.
+"""Two-step word problems before they are put into words: their structure and numbers, and the split of each.
 
 Example: `Problem("change", "Tom", "Anna", "oranges", "boxes", ("buys", "gives"), (12, 5, 3))` says that Tom has 12
 oranges, buys 5 and gives 3 to Anna: 12+5=17, 17-3=14. The grammars put it into words.
@@ -37,7 +37,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Step:
+class SolutionStep:
     """One clause of a problem, with the sum that follows from it in the solution, if any."""
 
     clause: Clause
@@ -69,35 +69,37 @@ class Problem:
         return asks[self.scenario]
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[SolutionStep]:
         """The clauses in order; those that are in the solution alone (`total`) included."""
         first, second, *rest = self.numbers
         if self.scenario == "change":
             middle = applied(self.actions[0], first, second)
             return [
-                Step("has", self._fact(first)),
-                Step(self.actions[0], self._fact(second), middle.text),
-                Step(self.actions[1], self._fact(rest[0]), applied(self.actions[1], middle.value, rest[0]).text),
+                SolutionStep("has", self._fact(first)),
+                SolutionStep(self.actions[0], self._fact(second), middle.text),
+                SolutionStep(
+                    self.actions[1], self._fact(rest[0]), applied(self.actions[1], middle.value, rest[0]).text
+                ),
             ]
         if self.scenario == "boxes":
             product = first * second
             return [
-                Step("containers", self._fact(first)),
-                Step("each", self._fact(second), f"{first}*{second}={product}"),
-                Step(self.actions[0], self._fact(rest[0]), applied(self.actions[0], product, rest[0]).text),
+                SolutionStep("containers", self._fact(first)),
+                SolutionStep("each", self._fact(second), f"{first}*{second}={product}"),
+                SolutionStep(self.actions[0], self._fact(rest[0]), applied(self.actions[0], product, rest[0]).text),
             ]
         if self.scenario == "share":
             middle = applied(self.actions[0], first, second)
             return [
-                Step("has", self._fact(first)),
-                Step(self.actions[0], self._fact(second), middle.text),
-                Step("shares", self._fact(rest[0]), f"{middle.value}/{rest[0]}={middle.value // rest[0]}"),
+                SolutionStep("has", self._fact(first)),
+                SolutionStep(self.actions[0], self._fact(second), middle.text),
+                SolutionStep("shares", self._fact(rest[0]), f"{middle.value}/{rest[0]}={middle.value // rest[0]}"),
             ]
         compared = applied(self.actions[0], first, second)
         return [
-            Step("has", self._fact(first)),
-            Step(self.actions[0], Fact(self.other, self.who, second, self.noun, self.container), compared.text),
-            Step("total", self._fact(0), applied("more", first, compared.value).text),
+            SolutionStep("has", self._fact(first)),
+            SolutionStep(self.actions[0], Fact(self.other, self.who, second, self.noun, self.container), compared.text),
+            SolutionStep("total", self._fact(0), applied("more", first, compared.value).text),
         ]
 
     @property
@@ -179,11 +181,11 @@ def _sound(problem: Problem) -> bool:
     for step in problem.steps:
         if step.sum is None:
             continue
-        left, result = step.sum.split("=")
+        terms, result = step.sum.split("=")
         if not 2 <= int(result) <= LARGEST:
             return False
-        if "/" in left:
-            dividend, divisor = map(int, left.split("/"))
+        if "/" in terms:
+            dividend, divisor = map(int, terms.split("/"))
             if dividend % divisor:
                 return False
     return True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 MERGED_VOCABULARY = 700  # bytes and merges, before whole words are added
 PROBLEMS = 2000
-RARE = 3  # a word seen less often than this in PROBLEMS is spelled
+RARE = 3  # a word that occurs less often than this in PROBLEMS is spelled
 
 
 @cache
@@ -82,12 +82,12 @@ def wrappers() -> list[str]:
     """What the prompts put around a question or a source, each a single token."""
     prompts = PromptsConfig()
     before, after = prompts.reasoning.split("{query}")
-    found = [before, after]
+    texts = [before, after]
     for language in GRAMMARS:
         if language != ENGLISH:
             opening, closing = translation_prompt(prompts, language, "\0").split("\0")
-            found += [opening, closing]
-    return list(dict.fromkeys(found))
+            texts += [opening, closing]
+    return list(dict.fromkeys(texts))
 
 
 def _vocabulary_and_merges(trained: "Tokenizer") -> tuple[dict[str, int], list[tuple[str, str]]]:

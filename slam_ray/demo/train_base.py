@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from slam_ray.demo.mixture import Example, Mixture, examples
+from slam_ray.demo.mixture import Mixture, TrainingText, training_texts
 from slam_ray.demo.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ REASONING = (
             text=0.04,
             translation=0.28,
             foreign_reasoning=0.22,
-            little_seen_translation=0.3,
+            low_resource_translation=0.3,
         ),
     ),
 )
@@ -133,9 +133,9 @@ def train_phase(
     """Train on one mixture until its tokens (prompts included, padding not) are used up; yields log lines."""
     model.train()
     muon, adam = optimizers(model)
-    seen, losses = 0, []
-    for step, batch in enumerate(batches(examples(phase.mixture, tokenizer, random_), random_), start=1):
-        progress = min(seen / phase.tokens, 1.0)
+    tokens, losses = 0, []
+    for step, batch in enumerate(batches(training_texts(phase.mixture, tokenizer, random_), random_), start=1):
+        progress = min(tokens / phase.tokens, 1.0)
         rate = phase.learning_rate * min(1.0, step / WARM_UP) * (1 - progress)
         for optimizer, factor in ((muon, 1.0), (adam, EMBEDDING_RATE)):
             for group in optimizer.param_groups:
@@ -147,11 +147,11 @@ def train_phase(
             optimizer.step()
             optimizer.zero_grad()
         losses.append(loss.item())
-        seen += sum(len(example.tokens) for example in batch)
-        if step % LOG_EVERY == 0 or seen >= phase.tokens:
-            yield LogLine(phase.name, step, seen, round(rate, 8), round(sum(losses) / len(losses), 4))
+        tokens += sum(len(example.tokens) for example in batch)
+        if step % LOG_EVERY == 0 or tokens >= phase.tokens:
+            yield LogLine(phase.name, step, tokens, round(rate, 8), round(sum(losses) / len(losses), 4))
             losses = []
-        if seen >= phase.tokens:
+        if tokens >= phase.tokens:
             return
 
 
@@ -165,7 +165,7 @@ def optimizers(model: LlamaForCausalLM) -> tuple[torch.optim.Muon, torch.optim.A
     return muon, torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
 
-def batches(stream: Iterator[Example], random_: random.Random) -> Iterator[list[Example]]:
+def batches(stream: Iterator[TrainingText], random_: random.Random) -> Iterator[list[TrainingText]]:
     """Batches of examples of like length, in random order."""
     while True:
         pool = sorted((next(stream) for _ in range(BATCH * POOL)), key=lambda example: len(example.tokens))
@@ -174,7 +174,7 @@ def batches(stream: Iterator[Example], random_: random.Random) -> Iterator[list[
         yield from sliced
 
 
-def target_loss(model: LlamaForCausalLM, batch: list[Example], padding: int) -> torch.Tensor:
+def target_loss(model: LlamaForCausalLM, batch: list[TrainingText], padding: int) -> torch.Tensor:
     """Mean negative log-likelihood of the batch's target tokens; padding on the right needs no mask."""
     length = max(len(example.tokens) for example in batch)
     ids = torch.full((len(batch), length), padding)

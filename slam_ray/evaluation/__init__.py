@@ -1,10 +1,10 @@
-"""How well does a model reason in each language? Generation in vLLM engines, extraction, accuracy, comparison."""
+"""How well does a model reason in each language? Responses from vLLM engines, their answers, accuracy, comparison."""
 
 from slam_ray.evaluation.accuracy import ExtractorScores, LanguageScore, Scores
 from slam_ray.evaluation.comparison import Comparison, ExtractorComparison, compare_step
 from slam_ray.evaluation.english_loss import EnglishLoss, english_loss_step
 from slam_ray.evaluation.generation import generate_step
-from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
+from slam_ray.evaluation.responses import GenerateResult, Response, read_answers, read_responses
 from slam_ray.evaluation.scoring import score_step
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "compare_step",
     "english_loss_step",
     "generate_step",
+    "read_answers",
     "read_responses",
     "score_step",
 ]

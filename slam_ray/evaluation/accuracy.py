@@ -16,7 +16,7 @@ from slam_ray.evaluation.statistics import wilson
 
 @dataclass(frozen=True)
 class Mark:
-    """Whether one response is right by one extractor; `found` is what was extracted, None if nothing was."""
+    """Whether one response is right by one extractor; `found` is the extracted answer, None without one."""
 
     id: str
     language: str
@@ -29,10 +29,11 @@ class LanguageScore(BaseModel):
     """One language by one extractor, all in percent.
 
     Attributes:
-        n: problems asked.
-        accuracy: correct ones, with the 95 % Wilson interval `low` to `high`.
-        pcr: of the problems solved in English, those solved here too; None without English, or if none is solved.
-        unanswered: responses in which the extractor found no answer, right or wrong.
+        n: number of problems.
+        accuracy: share that is solved, with the 95 % Wilson interval `low` to `high`.
+        pcr: share of the problems solved in English that is solved here too; None without English, or if none is
+            solved there.
+        unanswered: share of the responses in which the extractor found no answer, right or wrong.
     """
 
     n: int
@@ -44,7 +45,7 @@ class LanguageScore(BaseModel):
 
 
 class ExtractorScores(BaseModel):
-    """All languages by one extractor; `avg` is over all of them, `avg_non_en` over those but English (if any)."""
+    """All languages by one extractor; `avg` is over all of them, `avg_non_en` over those other than English, if any."""
 
     languages: dict[str, LanguageScore]
     avg: float
@@ -52,12 +53,12 @@ class ExtractorScores(BaseModel):
 
 
 class Scores(BaseModel):
-    """What a model achieved on a benchmark.
+    """A model's scores on a benchmark.
 
     Attributes:
-        extractors: scores by each extractor, the headline first; that is the one to compare with published scores.
+        extractors: scores by each extractor; the first is the headline, to compare with scores in papers.
         cut: language -> percent of its responses that ended at the token limit.
-        written: language -> language its responses are written in (or "unclear") -> percent, most frequent first.
+        written: language -> language that its responses are written in (or "unclear") -> percent, most frequent first.
     """
 
     extractors: dict[Extractor, ExtractorScores]
@@ -71,7 +72,7 @@ class Scores(BaseModel):
 
     @property
     def headline(self) -> ExtractorScores:
-        """The scores to compare with published ones."""
+        """The scores to compare with those in papers."""
         return self.extractors[self.names[0]]
 
 
@@ -100,7 +101,7 @@ def score(
 
 
 def pcr(solved_in_english: Mapping[str, bool], solved: Mapping[str, bool]) -> float | None:
-    """|correct in English and in X| / |correct in English| in percent, over the ids there in both languages."""
+    """|correct in English and in X| / |correct in English| in percent, over the ids of both languages."""
     base = [id_ for id_, correct in solved_in_english.items() if correct and id_ in solved]
     return 100 * sum(solved[id_] for id_ in base) / len(base) if base else None
 

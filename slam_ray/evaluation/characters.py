@@ -1,4 +1,4 @@
-"""A response in plain characters, whatever digits, spaces, signs and markup it is written with."""
+"""A response in plain characters: ASCII digits, one kind of space and minus, no markup."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ _BRACED = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
 
 
 class _PlainCharacters(dict[int, str]):
-    """Code point -> what it reads as, worked out when a character first appears."""
+    """Code point -> plain text, worked out when the character first appears."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -42,7 +42,7 @@ _PLAIN = _PlainCharacters({ord("٫"): ".", ord("٬"): ",", **dict.fromkeys(map(o
 def normalise(text: str) -> str:
     """The same text with ASCII digits, plain spaces, one kind of minus, and without LaTeX and bold markup.
 
-    Powers are 10^6, however they were written; other superscripts and circled digits are no numbers and become spaces.
+    Every power is written as 10^6. Other superscripts, and circled digits, are no numbers and become spaces.
     """
     # A full-width comma ends a clause, unless it stands inside a number that is full-width throughout.
     text = re.sub(r"(?<![０-９])，|，(?![０-９])", ", ", text)

@@ -1,4 +1,4 @@
-"""Two models on the same problems: differences in points, paired bootstrap of the averages, McNemar per language."""
+"""Two models on the same problems: differences in points, McNemar per language, paired bootstrap of the averages."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from slam_ray.evaluation.accuracy import Mark, Scores
 from slam_ray.evaluation.extraction import Extractor
 from slam_ray.evaluation.scoring import read_marks
 from slam_ray.evaluation.statistics import holm, mcnemar, paired_bootstrap
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.store.step import Attempt, Input, Step
 
 COMPARISON_FILE = "comparison.json"
-# Whoever changes what a comparison of the same marks gives raises this.
+# Raise it with every change that gives another comparison of the same marks.
 COMPARE_VERSION = 2
 
 
@@ -59,17 +59,18 @@ class ExtractorComparison(BaseModel):
 
 
 class Comparison(BaseModel):
-    """What changed from one model to another on a benchmark, by each extractor, the headline first."""
+    """What changed from one model to another on a benchmark, by each extractor; the headline one is first."""
 
     extractors: dict[Extractor, ExtractorComparison]
 
 
-def compare_step(before: Artifact[Scores], after: Artifact[Scores]) -> Step[Comparison]:
+def compare_step(before: Input[Scores], after: Input[Scores]) -> Step[Comparison]:
     """Compare two models that were scored on the same problems; the artifact's file is `comparison.json`."""
     config = CompareConfig()
 
     def run(attempt: Attempt) -> Comparison:
-        comparison = compare(read_marks(before), read_marks(after), tuple(before.result.cut), config)
+        old, new = attempt[before], attempt[after]
+        comparison = compare(read_marks(old), read_marks(new), tuple(old.result.cut), config)
         text = comparison.model_dump_json(indent=1)
         (attempt.directory / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
         return comparison
@@ -99,26 +100,26 @@ def _compare(
 ) -> ExtractorComparison:
     old = {(mark.id, mark.language): mark.correct for mark in before}
     new = {(mark.id, mark.language): mark.correct for mark in after}
-    assert old.keys() == new.keys(), "both models answered the same problems"
+    assert old.keys() == new.keys(), "the models did not answer the same problems"
     row_of = {id_: row for row, id_ in enumerate(sorted({id_ for id_, _ in old}))}
     change = np.zeros((len(row_of), len(languages)))
-    asked = np.zeros(change.shape, dtype=np.bool_)
+    exists = np.zeros(change.shape, dtype=np.bool_)  # whether a problem exists in a language
     for (id_, language), correct in old.items():
         cell = row_of[id_], languages.index(language)
-        asked[cell] = True
+        exists[cell] = True
         change[cell] = int(new[id_, language]) - int(correct)
 
     def average(columns: list[int]) -> AverageChange:
-        part, there = change[:, columns], asked[:, columns]
-        low, high = paired_bootstrap(part, there, config.samples, config.seed)
-        difference = (part.sum(axis=0) / there.sum(axis=0)).mean()
+        part, problems = change[:, columns], exists[:, columns]
+        low, high = paired_bootstrap(part, problems, config.samples, config.seed)
+        difference = (part.sum(axis=0) / problems.sum(axis=0)).mean()
         return AverageChange(difference=100 * float(difference), low=100 * low, high=100 * high)
 
     changed = [(int(gained), int(lost)) for gained, lost in zip((change > 0).sum(0), (change < 0).sum(0), strict=True)]
     p = [mcnemar(gained, lost) for gained, lost in changed]
     changes = {
         language: LanguageChange(
-            difference=100 * (gained - lost) / int(asked[:, column].sum()),
+            difference=100 * (gained - lost) / int(exists[:, column].sum()),
             gained=gained,
             lost=lost,
             p=p[column],

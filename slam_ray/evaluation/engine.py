@@ -1,7 +1,7 @@
 """One vLLM engine in one Ray actor: token ids in, token ids out, greedy, and other weights on request.
 
-The engine runs inside the actor's process, so there is no child to outlive it; it changes the process (threads,
-allocator), so nothing else may live there. vLLM is imported only once the environment below is set.
+The engine runs inside the actor's process, so that no child can outlive it. It changes that process (threads,
+allocator), so nothing else runs there. vLLM is imported only after the environment below is set.
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from slam_ray.config import InputError
 from slam_ray.evaluation.responses import Finish
-from slam_ray.models.context import ContextLength
-from slam_ray.models.placing import place
+from slam_ray.models.assembly import checkpoint_folder
+from slam_ray.models.context_length import ContextLength
 from slam_ray.models.reference import ModelRef
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 # Sequences that one engine works on at a time.
 MAX_SEQUENCES = 256
-# An engine's context is a multiple of this, or the model's own: problems that need no more share one kind of engine.
+# An engine's context is a multiple of this, or the model's: so most generations can use the same kind of engine.
 CONTEXT_STEP = 8192
-# `advance` comes back this often, so that finished rows are safe and a stuck engine is noticed.
+# `advance` returns this often, so that finished responses are written and a stuck engine is noticed.
 SLICE_S = 0.5
-# Without a GPU the KV cache takes this much memory, or what so many sequences of one step of context need, or what one
-# of full length does, with blocks of 128 tokens to spare: for the last one begun, and those that vLLM keeps for itself.
+# Without a GPU the KV cache has this much memory, or more if so many sequences of CONTEXT_STEP tokens need it, or one
+# sequence of full length; blocks of 128 tokens are added, for the last one begun and for those that vLLM keeps.
 CPU_CACHE_BYTES, CPU_CACHE_SEQUENCES, CPU_CACHE_SPARE = 512 * 2**20, 4, 512
 
 
@@ -39,7 +39,7 @@ def environment(cpus: int) -> dict[str, str]:
     return {
         # The engine's core runs in the actor itself instead of in a child process.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        # Several engines share a machine without a GPU: none binds its threads to the same cores as another.
+        # Engines that share a machine without a GPU must not bind their threads to the same cores.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         # As many threads as Ray has set aside cores for this actor.
         "OMP_NUM_THREADS": str(cpus),
@@ -79,17 +79,17 @@ class Completion:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """What cannot change in a running engine, besides the architecture: its dtype, and its context in tokens."""
+    """What cannot change in a running engine besides the architecture: its dtype, and its context in tokens."""
 
     dtype: str
     context: int
 
 
 def engine_context(model: ContextLength, longest: int) -> int:
-    """Context of an engine whose longest prompt and answer have so many tokens.
+    """Context of an engine whose longest prompt and answer have `longest` tokens together.
 
-    What the engine could take beyond them costs memory. And vLLM gives all positions of a long RoPE its long factors
-    as soon as the engine could take more than the short ones serve, where transformers goes by the text.
+    A longer context costs memory. vLLM also uses the long factors of a long RoPE in any engine whose context exceeds
+    the short ones, while transformers decides by the length of the text.
     """
     context = min(model.tokens, -(-longest // CONTEXT_STEP) * CONTEXT_STEP)
     return min(context, model.short) if model.short is not None and longest <= model.short else context
@@ -102,7 +102,7 @@ class Engine:
         self._engine: LLMEngine | None = None
 
     def ready(self) -> int:
-        """Return the process id, at once: the actor has found its place."""
+        """Return the process id, at once: Ray has started the actor."""
         return os.getpid()
 
     def load(self, model: ModelRef, kind: EngineKind, gpu: bool, cache: Path) -> None:
@@ -111,7 +111,7 @@ class Engine:
         Raises:
             InputError: its context does not fit the memory.
         """
-        folder = str(place(model, cache))
+        folder = str(checkpoint_folder(model, cache))
         if self._engine is None:
             # vLLM sets its own level only after its first messages.
             logging.getLogger("vllm").setLevel(logging.ERROR)
@@ -120,28 +120,28 @@ class Engine:
             try:
                 self._engine = LLMEngine.from_engine_args(_arguments(folder, kind, gpu, model.trusted))
             except ValueError as error:
-                room = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
-                if room is None:
+                fitting = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
+                if fitting is None:
                     raise
                 raise InputError(
-                    f"an engine has no memory for {kind.context} tokens of a prompt and its answer, but for {room[1]}:"
-                    " lower evaluation.max_new_tokens or execution.max_context"
+                    f"an engine has no memory for {kind.context} tokens of a prompt and its answer, but for"
+                    f" {fitting[1]}: lower evaluation.max_new_tokens or execution.max_context"
                 ) from None
-            # vLLM would have its child processes load libraries first. It has none here, and for any other child of
-            # this process the loader cuts their paths at spaces and says that it misses both halves.
+            # vLLM sets it for its child processes. It has none here, and the loader of any other child would cut
+            # paths at spaces, and say that it misses both halves.
             os.environ.pop("LD_PRELOAD", None)
             return
         assert not self._engine.has_unfinished_requests()
         self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
-        forgotten = self._engine.reset_prefix_cache()
-        assert forgotten, "the prefix cache still holds what the previous weights computed"
+        cleared = self._engine.reset_prefix_cache()
+        assert cleared, "the prefix cache still holds what the previous weights computed"
 
     def advance(self, requests: Sequence[Request], refill: int) -> list[Completion]:
         """Take new requests, work for a moment, and return what is finished.
 
         Args:
-            requests: to be worked on besides those taken before.
-            refill: there are others to come: return as soon as fewer than so many are unfinished.
+            requests: the new ones.
+            refill: return as soon as fewer than so many are unfinished, because others are waiting.
         """
         from vllm import RequestOutput, SamplingParams
         from vllm.inputs.engine import tokens_input
@@ -167,11 +167,11 @@ class Engine:
 def _arguments(folder: str, kind: EngineKind, gpu: bool, trusted: bool) -> "EngineArgs":
     from vllm.engine.arg_utils import EngineArgs
 
-    from slam_ray.evaluation.text_part import text_part
+    from slam_ray.evaluation.gemma3_text_part import text_part
 
     arguments = EngineArgs(
         model=folder,
-        # By default both are Mistral's own where its files lie in the folder, whatever the other files hold.
+        # By default vLLM reads files in Mistral's format where there are some, whatever the other files hold.
         config_format="hf",
         load_format="safetensors",
         hf_overrides=text_part,
@@ -184,7 +184,7 @@ def _arguments(folder: str, kind: EngineKind, gpu: bool, trusted: bool) -> "Engi
         use_tqdm_on_load=False,
     )
     if not gpu:
-        # Compiling takes longer than a small model runs; and the default cache is nearly all of the memory.
+        # Compiling takes longer than a small model runs, and the default cache is nearly all of the memory.
         arguments.enforce_eager = True
         tokens = max(CPU_CACHE_SEQUENCES * min(kind.context, CONTEXT_STEP), kind.context + CPU_CACHE_SPARE)
         arguments.kv_cache_memory_bytes = max(CPU_CACHE_BYTES, tokens * _token_bytes(folder, kind.dtype, trusted))

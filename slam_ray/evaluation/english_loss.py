@@ -1,4 +1,4 @@
-"""What tuning makes a model forget: its loss on plain English text that it is not tuned on, before and after."""
+"""What tuning makes a model forget: its loss on plain English text on which it is not tuned."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from slam_ray.config import ExecutionConfig, InputError, Section
+from slam_ray.config import InputError, RunConfig, Section
 from slam_ray.corpora import Prepared, read_questions
 from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
-from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.models.reference import Model, ModelRef
+from slam_ray.store.step import Attempt, Input, Step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# A longer text counts with its first tokens; texts are packed into rows of so many.
+# Of a longer text only the first tokens count; texts are packed into rows of so many.
 TEXT_TOKENS, ROW_TOKENS = 1024, 2048
 
 
@@ -30,8 +30,8 @@ class EnglishLoss(BaseModel):
 
     Attributes:
         loss: nats per token, over all tokens of all texts but the first of each.
-        tokens: how many these are.
-        texts: how many there are.
+        tokens: number of these tokens.
+        texts: number of texts.
     """
 
     loss: float
@@ -39,36 +39,35 @@ class EnglishLoss(BaseModel):
     texts: int
 
 
-def english_loss_step(
-    dtype: str, texts: Artifact[Prepared], model: ModelRef, execution: ExecutionConfig
-) -> Step[EnglishLoss]:
-    """The loss of `model` on `texts`, by one replica in one process like those that count."""
+def english_loss_step(config: RunConfig, texts: Input[Prepared], model: Model) -> Step[EnglishLoss]:
+    """The loss of `model` on `texts`, computed in one process with the resources of a counting worker."""
+    dtype, cache = config.model.dtype, Path(config.execution.model_cache)
 
     def run(attempt: Attempt) -> EnglishLoss:
-        asked = [text.question for text in read_questions(texts)]
-        return attempt.context.once("counting", english_loss, asked, model, dtype, Path(execution.model_cache))
+        contents = [text.question for text in read_questions(attempt[texts])]
+        return attempt.cluster.run_task("counting", english_loss, contents, attempt[model], dtype, cache)
 
-    made_of = EnglishLossConfig(dtype=dtype)
-    return Step("english-loss", 2, made_of, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
+    step_config = EnglishLossConfig(dtype=dtype)
+    return Step("english-loss", 2, step_config, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
 
 
 def english_loss(
     texts: Sequence[str], model: ModelRef, dtype: str, cache: Path, device: str
 ) -> EnglishLoss | InputError:
-    """Each text on its own, after the beginning of sequence if the model has one.
+    """Score each text alone, after the beginning of sequence if the model has one.
 
     Returns:
-        The loss, or what is wrong: Ray would wrap an exception.
+        The loss, or what is wrong with the texts or the tokenizer: Ray would wrap an exception.
     """
     import numpy as np
     import torch
 
+    from slam_ray.models.assembly import checkpoint_folder
     from slam_ray.models.loading import load_model, load_tokenizer
-    from slam_ray.models.placing import place
-    from slam_ray.training.batches import Example, rows_of_rank, target_tokens
+    from slam_ray.training.batches import TokenizedExample, rows_of_rank, target_tokens
     from slam_ray.training.loss import negative_log_likelihood
 
-    folder = place(model, cache)
+    folder = checkpoint_folder(model, cache)
     try:
         tokenizer = load_tokenizer(folder, model.trusted)
         check_texts(tokenizer, texts)
@@ -76,9 +75,9 @@ def english_loss(
         return error
     examples = []
     for text in tokens_of(tokenizer, texts):
-        first = max(text.begins, 1)  # what nothing predicts
+        first = max(text.begins, 1)  # nothing predicts the tokens before it
         if len(text.ids) > first:
-            examples.append(Example(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
+            examples.append(TokenizedExample(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
     if not examples:
         return InputError("corpora.english: no text has two tokens")
     loaded = load_model(folder, dtype, model.trusted, device)

@@ -5,21 +5,22 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slam_ray.config import EvaluationConfig, ExecutionConfig, InputError, PromptsConfig, Section
+from slam_ray.config import InputError, PromptsConfig, RunConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.corpora.prompts import ask
 from slam_ray.evaluation.responses import (
     RESPONSES_FILE,
-    FinishedRows,
+    FinishedResponses,
     GenerateResult,
     Response,
     write_responses,
 )
-from slam_ray.models.context import ContextLength, context_length
+from slam_ray.models.context_length import ContextLength, context_length
 from slam_ray.models.loading import load_tokenizer
-from slam_ray.models.reference import ModelRef, check_chat
-from slam_ray.pipeline.progress import Progress
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.models.reference import Model, ModelRef, check_chat
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import Attempt, Derived, Input, Step
+from slam_ray.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class GenerateConfig(Section):
-    """What decides the responses besides model and problems; the dtype decides the rounding."""
+    """What decides the responses besides the model and the problems; the dtype decides the rounding."""
 
     max_new_tokens: int
     prompt: str
@@ -38,12 +39,7 @@ class GenerateConfig(Section):
 
 
 def generate_step(
-    config: EvaluationConfig,
-    prompts: PromptsConfig,
-    dtype: str,
-    problems: Artifact[Prepared],
-    model: ModelRef,
-    execution: ExecutionConfig,
+    config: RunConfig, prompts: PromptsConfig, problems: Input[Prepared], model: Model
 ) -> Step[GenerateResult]:
     """Have `model` answer every problem, or every question of a corpus, in vLLM engines.
 
@@ -51,40 +47,42 @@ def generate_step(
     id. Finished responses survive a killed attempt.
 
     Raises:
-        InputError: the engines cannot compute in `dtype`, or the model has no chat template that it is to be asked in;
-            (in its run) a prompt is too long for the model.
+        InputError: the engines cannot compute in the model's dtype; (when it is planned) the prompt is to be wrapped in
+            a chat template that the model does not have; (in its run) a prompt is too long for the model.
     """
-    check_chat(prompts, model)
-    if dtype == "float64":
+    if config.model.dtype == "float64":
         raise InputError("model.dtype: vLLM does not generate in float64; choose float32 or bfloat16")
 
-    made_of = GenerateConfig(
-        max_new_tokens=config.max_new_tokens,
-        prompt=prompts.reasoning,
-        chat=prompts.chat,
-        thinking=prompts.thinking,
-        dtype=dtype,
-    )
+    def step_config(artifacts: Artifacts) -> GenerateConfig:
+        check_chat(prompts, artifacts[model])
+        return GenerateConfig(
+            max_new_tokens=config.evaluation.max_new_tokens,
+            prompt=prompts.reasoning,
+            chat=prompts.chat,
+            thinking=prompts.thinking,
+            dtype=config.model.dtype,
+        )
 
     def run(attempt: Attempt) -> GenerateResult:
-        asked = read_questions(problems)
-        kept = FinishedRows(attempt.scratch, attempt.output.name)
-        responses = {(response.language, response.id): response for response in kept.earlier()}
-        progress = Progress("generating", len(asked), "responses", len(responses))
-        for finished in _generate(asked, set(responses), made_of, prompts, model, attempt, execution):
-            kept.add(finished)
-            responses |= {(response.language, response.id): response for response in finished}
-            progress.advance(len(finished))
-        assert len(responses) == len(asked), "every problem is there once and has one response"
+        questions = read_questions(attempt[problems])
+        finished = FinishedResponses(attempt.scratch, attempt.output.name)
+        responses = {(response.language, response.id): response for response in finished.of_earlier_attempts()}
+        progress = Progress("generating", len(questions), "responses", len(responses))
+        for batch in _generate(questions, set(responses), config, prompts, attempt[model], attempt):
+            finished.add(batch)
+            responses |= {(response.language, response.id): response for response in batch}
+            progress.advance(len(batch))
+        assert len(responses) == len(questions), "a problem has no response, or two problems have the same id"
         write_responses(attempt.directory / RESPONSES_FILE, responses.values())
         counts = Counter(response.language for response in responses.values())
         return GenerateResult(
-            responses={language: counts[language] for language in problems.result.languages},
+            responses={language: counts[language] for language in attempt[problems].result.languages},
             tokens=sum(response.tokens for response in responses.values()),
             cut=sum(response.finish == "length" for response in responses.values()),
         )
 
-    return Step("generate", 2, made_of, {"problems": problems, "model": model}, GenerateResult, run, workers="engines")
+    inputs = {"problems": problems, "model": model}
+    return Step("generate", 2, Derived([model], step_config), inputs, GenerateResult, run, workers="engines")
 
 
 def check_lengths(
@@ -94,9 +92,9 @@ def check_lengths(
 
     Args:
         problems: at least one.
-        tokens: of the prompt of each.
-        max_new_tokens: that an answer may have.
-        context: of the model that is asked (`context_length`).
+        tokens: number of tokens in the prompt of each.
+        max_new_tokens: of an answer.
+        context: the model's (`context_length`).
     """
     longest = max(range(len(problems)), key=tokens.__getitem__)
     if tokens[longest] + max_new_tokens > context.tokens:
@@ -111,16 +109,15 @@ def check_lengths(
 def _generate(
     problems: Sequence[Question],
     answered: Collection[tuple[str, str]],
-    config: GenerateConfig,
+    config: RunConfig,
     prompts: PromptsConfig,
     model: ModelRef,
     attempt: Attempt,
-    execution: ExecutionConfig,
 ) -> Iterator[list[Response]]:
-    """Yield responses as they are finished, by engines that stay up for the next step of their kind.
+    """Yield responses as they are finished, from engines that stay up for the next step.
 
-    Those `answered` (language and id) before are not asked again, but count for the engines' context: what another
-    attempt finished came from the same ones.
+    Problems that an earlier attempt `answered` (language and id) are not asked again, but their prompts count for the
+    engines' context, so that all responses come from the same kind of engine.
     """
     todo = [key for key, problem in enumerate(problems) if (problem.language, problem.id) not in answered]
     if not todo:
@@ -129,16 +126,16 @@ def _generate(
     from slam_ray.evaluation.pool import EnginePool
 
     tokenizer = load_tokenizer(model.base, model.trusted)
-    asked = ask(prompts, [problem.question for problem in problems], tokenizer)
-    context = context_length(model, execution.max_context)
-    lengths = [len(each.tokens) for each in asked]
-    check_lengths(problems, lengths, config.max_new_tokens, context)
-    kind = EngineKind(config.dtype, engine_context(context, max(lengths) + config.max_new_tokens))
-    requests = [Request(key, asked[key].tokens, config.max_new_tokens) for key in todo]
-    workers = attempt.context.workers("engines")
-    pool = attempt.context.hold("engines", lambda: EnginePool(workers, Path(execution.model_cache)))
+    prompted = ask(prompts, [problem.question for problem in problems], tokenizer)
+    context = context_length(model, config.execution.max_context)
+    lengths, max_new_tokens = [len(prompt.tokens) for prompt in prompted], config.evaluation.max_new_tokens
+    check_lengths(problems, lengths, max_new_tokens, context)
+    kind = EngineKind(config.model.dtype, engine_context(context, max(lengths) + max_new_tokens))
+    requests = [Request(key, prompted[key].tokens, max_new_tokens) for key in todo]
+    workers = attempt.cluster.workers("engines")
+    pool = attempt.cluster.keep("engines", lambda: EnginePool(workers, Path(config.execution.model_cache)))
     for completions in pool.generate(model, kind, requests):
-        yield [_response(problems[item.key], asked[item.key].text, item, tokenizer) for item in completions]
+        yield [_response(problems[item.key], prompted[item.key].text, item, tokenizer) for item in completions]
 
 
 def _response(

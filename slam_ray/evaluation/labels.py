@@ -1,7 +1,7 @@
 """The label of a choice in a response, as models write it: (B), B, **B**, "The answer is B.", B) bank, Option B.
 
-The paper takes the last label within brackets. One without brackets counts where there is none within, or where it is
-what the response announces: "The answer is B, because (A) is too far away."
+The paper takes the last label in brackets. A label without brackets counts if there is none in brackets, or if the
+response announces it: "The answer is B, because (A) is too far away."
 """
 
 import re
@@ -11,9 +11,7 @@ from string import ascii_uppercase
 from typing import Literal
 
 from slam_ray.config import ENGLISH
-from slam_ray.evaluation.characters import normalise
-from slam_ray.evaluation.languages import SURE_PROBABILITY, written_in
-from slam_ray.evaluation.phrases import (
+from slam_ray.evaluation.announcements import (
     ADVERBS,
     NEXT_QUESTION,
     SENTENCE_END,
@@ -21,6 +19,8 @@ from slam_ray.evaluation.phrases import (
     Announcement,
     announcements,
 )
+from slam_ray.evaluation.characters import normalise
+from slam_ray.evaluation.response_language import SURE_PROBABILITY, response_language
 
 _CHOICE = re.compile(r"^\(([A-Z])\) (.*)$", re.MULTILINE)
 _BRACKETED = re.compile(r"[(\[]\s*([A-Z])\s*[)\]]")
@@ -28,11 +28,11 @@ _BOXED = re.compile(r"\\boxed\{(?:\\(?:text|textbf|mathrm|mathbf)\{)?\s*([A-Z])(
 # Alone in its line, or before the text of its choice: B) bank.
 _ALONE = re.compile(r"[ \t\"'`_>#*]*+([A-Z])[ \t\"'`_*).:\]]*+(?:\n|$)")
 _WITH_TEXT = re.compile(r"[ \t\"'`_>#*]*+([A-Z])[.):][ \t]+\S")
-# No letter of a word beside it; Chinese, Japanese and Korean write on without a space.
+# No letter of a word may be beside it; Chinese, Japanese and Korean write no space.
 _BEFORE, _BEHIND = r"(?<![a-zA-Z0-9\u00c0-\u024f'’(\[\\])", r"(?![a-zA-Z0-9\u00c0-\u024f'’])"
 _GAP = rf"(?:\s|(?i:{ADVERBS})|[\"'«“{{~=,、:*_`$]|\\[(\[]|\\(?:text|textbf|mathrm|mathbf|boxed)\{{)*+"
 _BARE = re.compile(rf"{_BEFORE}([A-Z]){_BEHIND}(?![)\]])")
-# A label stands this near to its announcement in the line before.
+# So many characters after its announcement in the line before, a label may follow.
 _REACH = 200
 # One-letter words of the languages that use these letters: articles, "and", "I", Polish prepositions.
 _WORDS = frozenset("AEIOUWYZ")
@@ -44,25 +44,29 @@ def choices_of(question: str) -> dict[str, str]:
     return dict(_CHOICE.findall(question))
 
 
-def label(text: str, asked: str, which: Literal["last", "first"], choices: Mapping[str, str]) -> str | None:
-    """The last or the first label in a response to a question in the language `asked`; None if it has none.
+def label(
+    text: str, question_language: str, position: Literal["last", "first"], choices: Mapping[str, str]
+) -> str | None:
+    """The last or the first label in a response to a question in `question_language`; None if it has none.
 
-    Only labels of `choices` are looked for, any capital where there are none. Takes time in proportion to the text.
+    A label is one of `choices`, or without choices any capital letter. The time is linear in the length of the text.
     """
     text = normalise(text.rpartition("</think>")[2])
     known = choices or dict.fromkeys(ascii_uppercase, "")
-    languages = tuple(dict.fromkeys((asked, written_in(text, asked, SURE_PROBABILITY), ENGLISH)))
+    languages = tuple(
+        dict.fromkeys((question_language, response_language(text, question_language, SURE_PROBABILITY), ENGLISH))
+    )
     announced = list(_announced(text, languages, known))
     bracketed = [found for found in _BRACKETED.findall(text) if found in known]
     kinds = (announced if None not in announced else [], bracketed, _in_lines(text, known))
     found = next((labels for labels in kinds if labels), None) or _described(text, languages, known)
-    return found[-1 if which == "last" else 0] if found else None
+    return found[-1 if position == "last" else 0] if found else None
 
 
 def _announced(text: str, languages: Sequence[str], known: Mapping[str, str]) -> Iterator[str | None]:
-    r"""What each announcement and each `\boxed{}` gives, None for a label within brackets.
+    r"""The label of each announcement and each `\boxed{}`; None for one in brackets.
 
-    Not those of a question that the model goes on with after its answer.
+    Announcements of a further question, which a model may write after its answer, do not count.
     """
     first = next((match.start() for match in _BRACKETED.finditer(text) if match[1] in known), len(text))
     start, any_yet = 0, False
@@ -73,8 +77,8 @@ def _announced(text: str, languages: Sequence[str], known: Mapping[str, str]) ->
         stop = len(line)
         for announced in reversed(announcements(line, languages)):
             if announced.end <= stop:
-                given = _given(text, start, stop, announced, languages, known)
-                found += [(announced.end, answer) for answer in given]
+                labels = _announced_label(text, start, stop, announced, languages, known)
+                found += [(announced.end, answer) for answer in labels]
                 stop = announced.start
         for _, answer in sorted(found, key=lambda each: each[0]):
             any_yet = True
@@ -82,10 +86,10 @@ def _announced(text: str, languages: Sequence[str], known: Mapping[str, str]) ->
         start += len(line)
 
 
-def _given(
+def _announced_label(
     text: str, line: int, stop: int, announced: Announcement, languages: Sequence[str], known: Mapping[str, str]
 ) -> list[str | None]:
-    """The label that follows an announcement in the line that begins at `line`, or in the next one; none or one."""
+    """The label, if any, that follows an announcement in the line that starts at `line`, or in the next line."""
     rest = text[line + announced.end : line + stop]
     if not rest.strip(" \n\r\t:*_`"):
         begin = line + stop
@@ -111,7 +115,7 @@ def _given(
 
 
 def _ends(found: re.Match[str], sentence: str) -> bool:
-    """Whether a letter in a sentence is no word of it."""
+    """Whether a letter is no word of its sentence."""
     return found[1] not in _WORDS or not sentence[found.end() :].strip(" .,;:!\"'*_`$}")
 
 
@@ -131,7 +135,7 @@ def _may_be_word(letter: str, after: str) -> bool:
 
 
 def _in_lines(text: str, known: Mapping[str, str]) -> list[str]:
-    """Labels that are a line, or begin one; not where the response only lays out the choices again."""
+    """Labels that are a line, or begin one, unless the response only repeats the choices."""
     alone: list[str] = []
     found: list[str] = []
     for line in text.splitlines():

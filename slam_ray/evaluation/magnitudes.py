@@ -1,8 +1,8 @@
 """Words that multiply the number beside them: 1.5 million, 5 тысяч, 2 लाख, 5만, 3 triệu, elfu 5.
 
-A word means what the language of the text gives it: a billion is 10^9 in English and 10^12 in German. Words that no
-two languages share are known in every text. Not here are words that are units as well: m, mil in Polish (miles),
-cent in French, miles in Spanish.
+A word is read in the language of the text: a billion is 10^9 in English and 10^12 in German. A word that means the same
+in all languages is read in every text. Words that are units as well are missing: m, mil in Polish (miles), cent in
+French, miles in Spanish.
 """
 
 import re
@@ -124,8 +124,8 @@ _WORDS: Mapping[str, Mapping[str, float]] = {
     },
 }  # fmt: skip
 _UNSPACED = frozenset({"ja", "ko", "th"})
-# Known in their own language only: in others they mean something else.
-_OWN = {
+# Read only in texts of this language, as they mean something else in others.
+_IN_THIS_LANGUAGE_ONLY = {
     "de": ("billion(?:en)?",),
     "es": ("mil",),
     "fr": ("billions?",),
@@ -147,15 +147,15 @@ def words_after(language: str) -> str:
 
 @cache
 def words_before(language: str) -> str | None:
-    """Regular expression of the words that may stand before a number in a text of this language, if there are any."""
+    """Regular expression of the words that may precede a number in a text of this language; None if none may."""
     return "|".join(_WORDS[language]) if language in _BEFORE_THEIR_NUMBER else None
 
 
 @cache
 def magnitude(word: str, language: str) -> float:
-    """What one word of `words_after` or `words_before` multiplies by, in a text of this language."""
+    """The factor of a word that `words_after` or `words_before` matches, in a text of this language."""
     for _, pattern, value in _known(language):
-        # What may follow the word is not there to be seen.
+        # Without the lookaheads: the text behind the word is not at hand.
         if re.fullmatch(re.sub(r"\(\?[!=](?:[^()]|\([^()]*\))*\)", "", pattern), word, re.IGNORECASE):
             return value
     raise AssertionError(word)
@@ -168,5 +168,5 @@ def _known(language: str) -> tuple[tuple[str, str, float], ...]:
         (code, unicodedata.normalize("NFC", word), value)
         for code in dict.fromkeys((language, ENGLISH, *_WORDS))
         for word, value in _WORDS.get(code, {}).items()
-        if code == language or word not in _OWN.get(code, ())
+        if code == language or word not in _IN_THIS_LANGUAGE_ONLY.get(code, ())
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from slam_ray.evaluation.characters import CURRENCY
-from slam_ray.evaluation.figures import FIGURE, FIGURES, DecimalMark, certain_mark, plain
+from slam_ray.evaluation.decimal_marks import FIGURE, FIGURES, DecimalMark, certain_mark, without_separators
 from slam_ray.evaluation.magnitudes import magnitude, words_after, words_before
 
 MINUS_WORDS = (
@@ -28,7 +28,7 @@ _DIGITS_APART = 3
 
 @dataclass(frozen=True)
 class Number:
-    """A number read in a text: where it stands there, sign included, and its value, infinite if no float holds it."""
+    """A number in a text, from `start`, where its sign is, to before `end`; infinite if too large for a float."""
 
     value: float
     start: int
@@ -40,8 +40,8 @@ class Reading:
     """How the numbers of a text are read.
 
     Attributes:
-        language: what the text is written in; decides what a word such as "billion" is.
-        mark: what stands before decimals; decides what 1.234 and 1,234 are, which are both 1234 where it is None.
+        language: that the text is written in; by it a word such as "billion" is read.
+        mark: before the decimals; by it 1.234 and 1,234 are read, which are both 1234 if it is None.
     """
 
     language: str
@@ -51,15 +51,15 @@ class Reading:
 def find_numbers(text: str, reading: Reading) -> list[Number]:
     """All numbers of a normalised text, in its order.
 
-    A percentage is its figure (25 % is 25), a time its hours (12:30 is 12.5). Figures that no separators can make
-    one number of are several (1,2,3). A division by zero is no number.
+    A percentage is read as its figure (25 % is 25), a time as hours (12:30 is 12.5), a figure whose separators fit no
+    number as several numbers (1,2,3), and a division by zero not at all.
     """
     return [number for match in _forms(reading.language).finditer(text) for number in _numbers(match, reading)]
 
 
 @cache
 def _forms(language: str) -> re.Pattern[str]:
-    """All forms of a number, each in a group of its name; a figure alone is in none."""
+    """All forms of a number, each in a group of that name; a figure alone is in no group."""
     words = rf"{_JOIN}{_words(language)}"
     before = words_before(language)
     named = rf"\b(?i:{before}) {FIGURE}"
@@ -110,7 +110,7 @@ def _numbers(match: re.Match[str], reading: Reading) -> Iterator[Number]:
 
 
 def _values(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
-    """The values in a form, with where each begins and ends."""
+    """The values in a form, each with its start and end."""
     form, (start, end) = match.lastgroup, match.span()
     if form == "time":
         hour, minute, *second = map(int, re.findall(r"\d+", match[0]))
@@ -134,7 +134,7 @@ def _figure(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int
     start, end = match.span()
     figure = FIGURES.match(match.string, start)
     assert figure is not None
-    digits = plain(figure[0], _mark(match.string, start, reading))
+    digits = without_separators(figure[0], _mark(match.string, start, reading))
     form = match.lastgroup
     if digits is None:
         for run in re.finditer(r"\d+", figure[0]):
@@ -154,12 +154,12 @@ def _mark(text: str, start: int, reading: Reading) -> DecimalMark | None:
 
 
 def _sums(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
-    """1億2000万, 2 lakh 50 thousand, elfu 5 na mia 3: figures times their words, summed up as long as those fall."""
+    """1億2000万, 2 lakh 50 thousand, elfu 5 na mia 3: a sum of figures times words, while the words get smaller."""
     text, end = match.string, match.end()
-    total, begun, last, place = 0.0, match.start(), math.inf, match.start()
-    while place < end and (term := _term(reading.language).match(text, place)) is not None:
+    total, begun, last, position = 0.0, match.start(), math.inf, match.start()
+    while position < end and (term := _term(reading.language).match(text, position)) is not None:
         at = term.start("before") if term["before"] else term.start("figure")
-        digits = plain(term["figure"], _mark(text, term.start("figure"), reading)) or "nan"
+        digits = without_separators(term["figure"], _mark(text, term.start("figure"), reading)) or "nan"
         factor = 1.0
         if term["before"]:
             factor = magnitude(term["before"].lower(), reading.language)
@@ -169,7 +169,7 @@ def _sums(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, 
         if at > begun and (value >= last or (factor == 1 and not _belongs(text, at, len(digits), last))):
             yield total, begun, at
             total, begun = 0.0, at
-        total, last, place = total + value, factor, term.end()
+        total, last, position = total + value, factor, term.end()
     yield total, begun, end
 
 
@@ -181,12 +181,12 @@ def _belongs(text: str, start: int, digits: int, factor: float) -> bool:
 
 
 def _factor(text: str, start: int, end: int, language: str) -> float:
-    """The product of the words between two places."""
-    factor, place = 1.0, start
-    join = re.compile(_JOIN).match(text, place)
-    place = join.end() if join else place
-    while place < end and (word := _word(language).match(text, place)) is not None:
-        factor, place = factor * magnitude(word["word"].lower(), language), word.end()
+    """The product of the words from `start` to `end`."""
+    factor, position = 1.0, start
+    join = re.compile(_JOIN).match(text, position)
+    position = join.end() if join else position
+    while position < end and (word := _word(language).match(text, position)) is not None:
+        factor, position = factor * magnitude(word["word"].lower(), language), word.end()
     return factor
 
 
@@ -203,14 +203,14 @@ def _fraction(above: str, below: str, mark: DecimalMark | None) -> float | None:
     whole, _, numerator = above.strip().rpartition(" ")
     if not whole.isdigit() or len(numerator) == 3:  # 1 3/4, but 1 234/5
         whole, numerator = "0", above.strip()
-    top, bottom = plain(numerator, mark), plain(below, mark)
+    top, bottom = without_separators(numerator, mark), without_separators(below, mark)
     if top is None or bottom is None or float(bottom) == 0:
         return None
     return float(whole) + float(top) / float(bottom)
 
 
 def _sign_start(text: str, start: int) -> int | None:
-    """Where the minus sign of the number at `start` stands; None without one, or where a minus subtracts."""
+    """The position of the minus sign of the number at `start`; None without one, or where the minus subtracts."""
     before = text[max(0, start - _SIGN_REACH) : start]
     sign = _SIGN.search(before)
     if sign is None:

@@ -1,6 +1,6 @@
-"""A pool of engines: requests dealt out, completions streamed back, and what a dead engine held asked again.
+"""A pool of engines: it deals out requests, streams completions back, and asks again what a dead engine worked on.
 
-Each request is answered exactly once whatever happens: it leaves the books only with its completion in hand.
+Every request is answered exactly once: an engine's requests are kept until their completions have arrived.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
@@ -18,36 +18,44 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from slam_ray.config import InputError
 from slam_ray.evaluation.engine import MAX_SEQUENCES, Completion, Engine, EngineKind, Request, environment
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.resources import Workers
+from slam_ray.store.workers import Workers
 
-# For each engine, how many may be lost in one `generate` before it gives up: a node takes all of its engines along.
+# For each engine, so many may be lost in one `generate` before it gives up: a lost node takes all of its engines.
 MAX_LOSSES = 5
-# A cluster may have to add a node before an engine finds its place.
-PLACE_TIMEOUT_S = 600.0
-# Starting includes putting the checkpoint on the node and reading it.
+# A cluster may have to add a node before Ray can start an engine's actor.
+ACTOR_TIMEOUT_S = 600.0
+# Loading includes assembling the checkpoint on the node.
 LOAD_TIMEOUT_S = 3600.0
-# One step of the engine is seconds at most; `advance` then comes back.
+# One step of the engine takes seconds at most; `advance` then returns.
 ADVANCE_TIMEOUT_S = 600.0
 
 
 @dataclass
 class _Slot:
-    """One engine: what it does now (`call`, until `deadline`), its process id, its weights, and what it works on."""
+    """One engine of the pool.
+
+    Attributes:
+        doing: its present call: "start", "load" or "generate".
+        call: what that call will return, before `deadline`; None between two calls.
+        process: its process id, 0 before Ray has started it.
+        model: fingerprint of the model whose weights it has.
+        requests: those that it works on, by key.
+    """
 
     actor: Any
-    doing: str
+    doing: Literal["start", "load", "generate"]
     call: "ray.ObjectRef[Any] | None"
     deadline: float
     process: int = 0
     model: str | None = None
-    held: dict[int, Request] = field(default_factory=dict)
+    requests: dict[int, Request] = field(default_factory=dict)
 
 
 class EnginePool:
-    """Engines that stay up over several calls of `generate`; a context manager that ends them.
+    """Engines that stay up over several calls of `generate`; leaving the context ends them.
 
     Args:
-        workers: how many engines, and the resources of each.
+        workers: the number of engines, and the resources of each.
         cache: folder on each node for assembled models.
     """
 
@@ -66,7 +74,7 @@ class EnginePool:
 
     @property
     def processes(self) -> list[int]:
-        """Process ids of the engines that have a place, each on its node."""
+        """Process ids of the engines that Ray has started, each on its node."""
         return [slot.process for slot in self._slots if slot.process]
 
     def generate(self, model: ModelRef, kind: EngineKind, requests: Sequence[Request]) -> Iterator[list[Completion]]:
@@ -74,22 +82,24 @@ class EnginePool:
 
         Raises:
             InputError: an engine cannot use the model, or has no memory for such long texts.
-            RuntimeError: engines find no place, or died too often.
+            RuntimeError: no engine could be started, or too many died.
             ray.exceptions.RayTaskError: an engine cannot be started or failed; the cause is in its message.
         """
         self._start(model, kind)
-        assert not any(slot.held for slot in self._slots), "an earlier call was not read to its end"
+        assert not any(slot.requests for slot in self._slots), (
+            "the completions of an earlier call were not read to the end"
+        )
         waiting = deque(requests)
         losses, most = 0, MAX_LOSSES * len(self._slots)
-        while waiting or any(slot.held for slot in self._slots):
+        while waiting or any(slot.requests for slot in self._slots):
             for slot in self._slots:
                 if slot.call is None:
-                    self._give(slot, model, kind, waiting)
+                    self._begin_call(slot, model, kind, waiting)
             calls = {slot.call: slot for slot in self._slots if slot.call is not None}
             done, _ = ray.wait(list(calls), timeout=1.0)
             for slot in [calls[call] for call in done] or self._overdue():
                 try:
-                    completions = self._take(slot)
+                    completions = self._finish_call(slot)
                 except (RayActorError, OutOfMemoryError, TimeoutError) as error:
                     losses += 1
                     if losses > most:
@@ -101,7 +111,7 @@ class EnginePool:
                     yield completions
 
     def _start(self, model: ModelRef, kind: EngineKind) -> None:
-        """Have engines of this kind that can take the weights of `model`: those that run, or new ones."""
+        """Have engines of this kind that can load the weights of `model`: the running ones, or new ones."""
         wanted = (kind, model.config)
         if wanted != self._kind:
             self._end()
@@ -119,31 +129,31 @@ class EnginePool:
         actor = remote.options(
             num_cpus=workers.cpus, num_gpus=workers.gpus, runtime_env={"env_vars": environment(workers.cpus)}
         ).remote()
-        return _Slot(actor, "place", actor.ready.remote(), time.monotonic() + PLACE_TIMEOUT_S)
+        return _Slot(actor, "start", actor.ready.remote(), time.monotonic() + ACTOR_TIMEOUT_S)
 
-    def _give(self, slot: _Slot, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> None:
-        """Give an engine its next call: the right weights first, then requests while there are any."""
+    def _begin_call(self, slot: _Slot, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> None:
+        """Begin an engine's next call: to load the weights of `model`, or to work on requests."""
         now = time.monotonic()
         if slot.model != model.fingerprint:
             slot.doing, slot.deadline = "load", now + LOAD_TIMEOUT_S
             slot.model = model.fingerprint
             slot.call = slot.actor.load.remote(model, kind, self._workers.gpus > 0, self._cache)
             return
-        new = [waiting.popleft() for _ in range(self._room(slot, len(waiting)))]
-        slot.held.update((request.key, request) for request in new)
-        if slot.held:
+        new = [waiting.popleft() for _ in range(self._most_new(slot, len(waiting)))]
+        slot.requests.update((request.key, request) for request in new)
+        if slot.requests:
             slot.doing, slot.deadline = "generate", now + ADVANCE_TIMEOUT_S
-            refill = min(MAX_SEQUENCES, len(slot.held) // 2) if waiting else 0
+            refill = min(MAX_SEQUENCES, len(slot.requests) // 2) if waiting else 0
             slot.call = slot.actor.advance.remote(new, refill)
 
-    def _room(self, slot: _Slot, waiting: int) -> int:
-        """How many requests to add: up to twice what an engine works on at a time, and no more than its fair share."""
-        left = waiting + sum(len(other.held) for other in self._slots)
-        share = min(2 * MAX_SEQUENCES, math.ceil(left / len(self._slots)))
-        return min(waiting, max(0, share - len(slot.held)))
+    def _most_new(self, slot: _Slot, waiting: int) -> int:
+        """Number of requests to add: an engine has at most twice what it works on at a time, and its fair share."""
+        unfinished = waiting + sum(len(other.requests) for other in self._slots)
+        share = min(2 * MAX_SEQUENCES, math.ceil(unfinished / len(self._slots)))
+        return min(waiting, max(0, share - len(slot.requests)))
 
-    def _take(self, slot: _Slot) -> list[Completion]:
-        """The outcome of a slot's call, which is done or overdue.
+    def _finish_call(self, slot: _Slot) -> list[Completion]:
+        """The completions of a slot's call, which is done or overdue.
 
         Raises:
             TimeoutError: it is overdue.
@@ -156,50 +166,48 @@ class EnginePool:
         try:
             outcome = ray.get(slot.call)
         except RayTaskError as error:
-            # Ray's own message is the engine's stack, before what its user can mend.
+            # Ray's message would show the engine's stack before what the user can mend.
             if isinstance(error.cause, InputError):
                 raise error.cause from None
             raise
         slot.call = None
         completions: list[Completion] = []
-        if slot.doing == "place":
+        if slot.doing == "start":
             slot.process = outcome
         elif slot.doing == "generate":
             completions = outcome
             for completion in completions:
-                del slot.held[completion.key]
+                del slot.requests[completion.key]
         return completions
 
     def _overdue(self) -> list[_Slot]:
-        """Slots whose call takes too long. One without a place is only waited for, while another one works.
+        """Slots whose call takes too long; while another engine runs, one that is not started is waited for.
 
         Raises:
-            RuntimeError: no engine has a place.
+            RuntimeError: no engine was started in time.
         """
         late = [slot for slot in self._slots if slot.call is not None and time.monotonic() > slot.deadline]
-        placeless = [slot for slot in late if slot.doing == "place"]
-        if len(placeless) == len(self._slots):
-            workers = self._workers
-            wanted = f"{workers.cpus} CPU" + (f" and {workers.gpus} GPU" if workers.gpus else "")
+        starting = [slot for slot in late if slot.doing == "start"]
+        if len(starting) == len(self._slots):
             free = {name: ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
             raise RuntimeError(
-                f"no engine found a place in {PLACE_TIMEOUT_S:.0f} s: each wants {wanted} on one node;"
+                f"no engine found a place in {ACTOR_TIMEOUT_S:.0f} s: each wants {self._workers.each} on one node;"
                 f" free in the whole cluster are {free['CPU']:g} CPU and {free['GPU']:g} GPU (see `ray status`)"
             )
-        return [slot for slot in late if slot.doing != "place"]
+        return [slot for slot in late if slot.doing != "start"]
 
     def _replace(self, slot: _Slot, waiting: deque[Request]) -> None:
-        """Put a new engine in the place of a lost one and ask again what that one held."""
+        """Start a new engine for a lost one, and let its requests be asked again."""
         ray.kill(slot.actor)
-        waiting.extendleft(reversed(slot.held.values()))
+        waiting.extendleft(reversed(slot.requests.values()))
         self._slots[self._slots.index(slot)] = self._new_slot()
 
 
 def _loss(slot: _Slot) -> str:
     if not slot.process:
-        # Ray may still give it a place on a node whose end it has not noticed yet.
+        # Ray may start an actor on a node whose end it has not noticed yet.
         return "engine lost before it had started, another is started"
-    return f"engine in process {slot.process} lost, its {len(slot.held)} rows are asked again"
+    return f"engine in process {slot.process} lost, its {len(slot.requests)} rows are asked again"
 
 
 def _reason(error: BaseException) -> str:

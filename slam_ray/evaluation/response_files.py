@@ -11,28 +11,28 @@ from slam_ray.corpora.numerals import Gold, gold_numbers
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.tables import by_ending, reach
 
-MOST_KEYS, DEEPEST = 6, 9  # keys that a message names, and dots in one
+MOST_KEYS, MOST_DOTS = 6, 9  # keys in a message, and dots in a key
 
 
 @dataclass(frozen=True)
-class Answered:
+class ResponseWithAnswer:
     """A response and the gold answer, a number."""
 
     response: str
     answer: float
 
 
-def read_answered(file: Path, response_key: str, answer_key: str, language: str) -> list[Answered]:
-    """All rows of a file; other keys than the two named are ignored.
+def read_answered(file: Path, response_key: str, answer_key: str, language: str) -> list[ResponseWithAnswer]:
+    """All rows of a file; keys other than the two are ignored.
 
     Args:
         file: a table, by the ending of its name.
         response_key: of a text; dots reach into objects and lists (`resps.0.0`).
         answer_key: of a number, or of a text as in numerals.py.
-        language: of the questions, whose habit of writing numbers counts where the answers leave it open.
+        language: of the questions; an answer such as 1,234 is read as this language writes numbers.
 
     Raises:
-        InputError: there is no such file or nothing in it, or a row does not hold the two.
+        InputError: there is no such file, it is empty, or a row lacks one of the two.
     """
     if not file.is_file():
         raise InputError(f"{file}: No such file; give a JSON Lines file")
@@ -41,7 +41,7 @@ def read_answered(file: Path, response_key: str, answer_key: str, language: str)
     try:
         for number, row in part.rows():
             where = part.where(number)
-            response, answer = (_found(row, key, where) for key in (response_key, answer_key))
+            response, answer = (_value(row, key, where) for key in (response_key, answer_key))
             if not isinstance(response, str):
                 raise InputError(
                     f"{where}: {response_key} must be a text, got {response!r}{_texts(response, response_key)}"
@@ -52,10 +52,12 @@ def read_answered(file: Path, response_key: str, answer_key: str, language: str)
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     if not responses:
         raise InputError(f"{file} holds no responses; give one JSON object a line")
-    return [Answered(response, answer) for response, answer in zip(responses, gold_numbers(golds), strict=True)]
+    return [
+        ResponseWithAnswer(response, answer) for response, answer in zip(responses, gold_numbers(golds), strict=True)
+    ]
 
 
-def _found(row: Mapping[str, Any], key: str, where: str) -> Any:
+def _value(row: Mapping[str, Any], key: str, where: str) -> Any:
     try:
         return reach(row, key)
     except KeyError:
@@ -71,6 +73,6 @@ def _texts(value: Any, key: str) -> str:
 def _keys_of_texts(value: Any, key: str) -> Iterator[str]:
     if isinstance(value, str):
         yield key
-    elif isinstance(value, list | dict) and key.count(".") < DEEPEST:
+    elif isinstance(value, list | dict) and key.count(".") < MOST_DOTS:
         for name, inner in enumerate(value) if isinstance(value, list) else value.items():
             yield from _keys_of_texts(inner, f"{key}.{name}")

@@ -1,4 +1,4 @@
-"""What a model said: one response a problem, in parquet once all are there, in JSON Lines while they come in."""
+"""A model's responses, one a problem: in JSON Lines while they are generated, in parquet when they are complete."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.location import Location
+from slam_ray.store.step import Artifact
 
 RESPONSES_FILE = "responses.parquet"
 Finish = Literal["stop", "length"]
@@ -22,7 +22,7 @@ class Response:
     Attributes:
         id: of the problem.
         language: of the problem.
-        prompt: the whole text the model continued.
+        prompt: the whole text that the model continued.
         response: its continuation.
         finish: "stop" if the model ended it, "length" if it was cut at the token limit.
         tokens: number of new tokens, the end token included.
@@ -61,15 +61,20 @@ def read_responses(artifact: Artifact[GenerateResult]) -> list[Response]:
     return [Response(**row) for row in rows]
 
 
-class FinishedRows:
-    """Responses kept as they finish, where they outlive a killed attempt; each batch of them is a file of its own."""
+def read_answers(artifact: Artifact[GenerateResult]) -> dict[tuple[str, str], str]:
+    """The texts of a generate artifact's responses by language and id of their questions."""
+    return {(response.language, response.id): response.response for response in read_responses(artifact)}
+
+
+class FinishedResponses:
+    """Responses kept as they finish, where they outlive a killed attempt; every batch is written to a new file."""
 
     def __init__(self, folder: Location, attempt: str) -> None:
         self._folder, self._attempt = folder, attempt
         self._batches = 0
 
-    def earlier(self) -> Iterator[Response]:
-        """What earlier attempts finished."""
+    def of_earlier_attempts(self) -> Iterator[Response]:
+        """All responses that earlier attempts finished."""
         for name in sorted(self._folder.files()):
             if name.endswith(".jsonl"):
                 for line in (self._folder / name).read_bytes().splitlines():

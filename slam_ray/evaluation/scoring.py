@@ -1,4 +1,4 @@
-"""The score step: extract an answer from every response, by both extractors, and sum up."""
+"""The score step: the answer in every response, by both extractors, and the accuracy that they come to."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,44 +9,44 @@ from typing import Any, Literal
 from slam_ray.config import EvaluationConfig, Section
 from slam_ray.corpora import Prepared, Problem, read_problems
 from slam_ray.evaluation.accuracy import Mark, Scores, mark, score
-from slam_ray.evaluation.languages import written_in
+from slam_ray.evaluation.response_language import response_language
 from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
-from slam_ray.pipeline.step import Artifact, Attempt, Step
+from slam_ray.store.step import Artifact, Attempt, Input, Step
 
 SCORES_FILE = "scores.json"
 MARKS_FILE = "marks.parquet"
-# How answers are extracted and compared is code: whoever changes what it gives for some response raises this.
+# Raise it with every change of the code that extracts or compares answers and gives another score of some response.
 SCORE_VERSION = 3
 
 
 class ScoreConfig(Section):
-    """Which label is the answer to a choice."""
+    """Which of a response's labels is its answer to a choice."""
 
     label: Literal["last", "first"]
 
 
-def score_step(
-    config: EvaluationConfig, problems: Artifact[Prepared], responses: Artifact[GenerateResult]
-) -> Step[Scores]:
+def score_step(config: EvaluationConfig, problems: Input[Prepared], responses: Input[GenerateResult]) -> Step[Scores]:
     """Score the responses to a benchmark's problems.
 
     The artifact's files are `scores.json` and `marks.parquet`, one row a response and extractor.
     """
 
     def run(attempt: Attempt) -> Scores:
-        scores, marks = score_responses(read_problems(problems), read_responses(responses), config.label)
+        scores, marks = score_responses(
+            read_problems(attempt[problems]), read_responses(attempt[responses]), config.label
+        )
         write_marks(attempt.directory / MARKS_FILE, marks)
         (attempt.directory / SCORES_FILE).write_text(scores.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return scores
 
-    made_of = ScoreConfig(label=config.label)
-    return Step("score", SCORE_VERSION, made_of, {"problems": problems, "responses": responses}, Scores, run)
+    step_config = ScoreConfig(label=config.label)
+    return Step("score", SCORE_VERSION, step_config, {"problems": problems, "responses": responses}, Scores, run)
 
 
 def score_responses(
     problems: Iterable[Problem], responses: Iterable[Response], label: Literal["last", "first"] = "last"
 ) -> tuple[Scores, list[Mark]]:
-    """The scores of a benchmark, and the marks they rest on; each problem has exactly one response."""
+    """The scores of a benchmark and the marks that they sum up; each problem has exactly one response."""
     by_key = {(problem.language, problem.id): problem for problem in problems}
     responses = list(responses)
     assert sorted(by_key) == sorted((response.language, response.id) for response in responses)
@@ -55,19 +55,21 @@ def score_responses(
         for response in responses
         for item in mark(by_key[response.language, response.id], response.response, label)
     ]
-    asked = Counter(language for language, _ in by_key)
+    problem_counts = Counter(language for language, _ in by_key)
     cut = Counter(response.language for response in responses if response.finish == "length")
-    written = {code: Counter[str]() for code in asked}
+    written = {code: Counter[str]() for code in problem_counts}
     for response in responses:
-        written[response.language][written_in(response.response, response.language)] += 1
-    shares = {
-        code: {name: 100 * times / asked[code] for name, times in seen.most_common()} for code, seen in written.items()
+        written[response.language][response_language(response.response, response.language)] += 1
+    written_shares = {
+        code: {name: 100 * count / problem_counts[code] for name, count in counts.most_common()}
+        for code, counts in written.items()
     }
-    return score(marks, list(asked), {code: 100 * cut[code] / n for code, n in asked.items()}, shares), marks
+    cut_shares = {code: 100 * cut[code] / count for code, count in problem_counts.items()}
+    return score(marks, list(problem_counts), cut_shares, written_shares), marks
 
 
 def read_marks(scores: Artifact[Scores]) -> list[Mark]:
-    """The marks that scores rest on."""
+    """The marks that scores sum up."""
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = pq.read_table(scores.file(MARKS_FILE)).to_pylist()
@@ -75,7 +77,7 @@ def read_marks(scores: Artifact[Scores]) -> list[Mark]:
 
 
 def write_marks(file: Path, marks: Iterable[Mark]) -> None:
-    """Write marks as parquet; what was extracted is all numbers or all labels."""
+    """Write marks as parquet; the answers in them are all numbers or all labels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -33,32 +33,32 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """P values corrected by Holm (1979) for their number, each at its place.
+    """P values corrected by Holm (1979) for their number, in the same order.
 
-    Where those below a level are called significant, the chance that any of them is so by luck is at most that level.
+    If those below a level are called significant, the chance that any of them is so by luck is at most that level.
     """
     corrected, least = [1.0] * len(p), 0.0
-    for rank, place in enumerate(sorted(range(len(p)), key=lambda place: p[place])):
-        least = max(least, min(1.0, (len(p) - rank) * p[place]))
-        corrected[place] = least
+    for rank, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        least = max(least, min(1.0, (len(p) - rank) * p[index]))
+        corrected[index] = least
     return corrected
 
 
-def paired_bootstrap(change: Floats, asked: npt.NDArray[np.bool_], samples: int, seed: int) -> tuple[float, float]:
+def paired_bootstrap(change: Floats, exists: npt.NDArray[np.bool_], samples: int, seed: int) -> tuple[float, float]:
     """The 95 % percentile interval of a change of accuracy averaged over columns, by resampling rows.
 
     Args:
         change: [problems, languages] 1 where a problem was gained, -1 where it was lost, 0 elsewhere.
-        asked: [problems, languages] whether the problem is there in that language.
-        samples: how many resamples.
+        exists: [problems, languages] whether the problem exists in that language.
+        samples: number of resamples.
         seed: of the resampling.
 
-    A problem is drawn in all its languages at once: its translations are not independent. A language that a
-    resample has no problem of is left out of that resample's average.
+    A problem is drawn with all its translations, which are not independent. A language without a problem in a
+    resample does not count in that resample's average.
     """
     problems, _ = change.shape
     generator = np.random.default_rng(seed)
-    weights = np.asarray(asked, dtype=np.float64)
+    weights = np.asarray(exists, dtype=np.float64)
     averages: list[Floats] = []
     for first in range(0, samples, _CHUNK):
         size = (min(_CHUNK, samples - first), problems)

@@ -1,8 +1,8 @@
 """Which of a folder's files are its checkpoint: the weights that its index names, or else model.safetensors.
 
-Published folders hold others beside them: the weights once more under Mistral's names (consolidated.safetensors), in
-another precision, from another day, an adapter. transformers and vLLM each have rules of their own for those, so the
-folder that they are given has none of them (see `placing`).
+Published folders hold other weights too: the same ones under Mistral's names (consolidated.safetensors) or in another
+precision, those of another day, an adapter. transformers and vLLM each have rules of their own for such files, so both
+get a folder that has none of them (see `assembly`).
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Any
 from slam_ray.config import InputError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-# Weights in files of these kinds are none of the checkpoint's where its index does not name them.
+# A file of these kinds holds weights that are not the checkpoint's, unless its index names that file.
 WEIGHT_SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack"})
-# They say what weights beside the checkpoint's own are, and lead a library that finds them to those.
+# These files describe such weights, and a library that finds one loads what it describes.
 STRAY_SETTINGS = frozenset({"params.json", "consolidated.safetensors.index.json", "adapter_config.json"})
 
 
@@ -23,41 +23,40 @@ def weight_files(folder: Path) -> list[Path]:
     """The files that hold the checkpoint's weights, sorted by name.
 
     Raises:
-        InputError: there are none, the index is damaged or names what is no safetensors file beside it, or it names
-            others than a model.safetensors that is there too.
+        InputError: there are none; the index is damaged, or names anything but safetensors files in its folder, or
+            leaves out a model.safetensors that lies there too.
     """
-    found = {file.name for file in folder.glob("*.safetensors") if file.is_file()}
-    if not found and any(folder.glob("*.gguf")):
+    in_folder = {file.name for file in folder.glob("*.safetensors") if file.is_file()}
+    if not in_folder and any(folder.glob("*.gguf")):
         raise InputError(
             f"model.path: {folder} holds the weights as GGUF; give the checkpoint in safetensors that they were made of"
         )
-    if not found:
+    if not in_folder:
         raise InputError(
             f"model.path: {folder} holds no *.safetensors (pickled weights are never loaded; where you trust their"
             " author, load them with transformers and write them with save_pretrained)"
         )
     if (folder / INDEX).is_file():
-        return [folder / name for name in _named_by_index(folder / INDEX, found)]
-    if WEIGHTS not in found:
+        return [folder / name for name in _named_by_index(folder / INDEX, in_folder)]
+    if WEIGHTS not in in_folder:
         raise InputError(
             f"model.path: {folder} holds no {WEIGHTS} or {INDEX}, without which pickled weights would be looked for"
         )
     return [folder / WEIGHTS]
 
 
-def _named_by_index(index: Path, found: Collection[str]) -> list[str]:
-    """Names of the files that hold the weights by an index, sorted; see `weight_files` for the errors.
+def _named_by_index(index: Path, in_folder: Collection[str]) -> list[str]:
+    """Names of the files that hold the weights, sorted; `in_folder` are all safetensors files beside the index.
 
-    Args:
-        index: its file.
-        found: names of the files beside it.
+    Raises:
+        InputError: as `weight_files` does.
     """
     mapped = weight_map(index)
     for name in mapped.values():
-        if name not in found or not name.endswith(".safetensors"):
+        if name not in in_folder or not name.endswith(".safetensors"):
             raise InputError(f"model.path: {index} names {name!r}, which is no *.safetensors beside it")
     names = sorted(set(mapped.values()))
-    if WEIGHTS in found and names != [WEIGHTS]:
+    if WEIGHTS in in_folder and names != [WEIGHTS]:
         raise InputError(
             f"model.path: {index} names {names[0]}, but {WEIGHTS} is there too, which transformers would read instead;"
             " give a folder that holds only what is the model"
@@ -66,7 +65,7 @@ def _named_by_index(index: Path, found: Collection[str]) -> list[str]:
 
 
 def weight_map(index: Path) -> dict[str, str]:
-    """Name of the file that holds each tensor, by an index."""
+    """Name of the file that holds each tensor, as an index file has it."""
     mapped = json_object(index).get("weight_map")
     if not isinstance(mapped, dict) or not mapped:
         raise InputError(f"model.path: {index} holds no weight_map from tensors to files")
@@ -76,7 +75,7 @@ def weight_map(index: Path) -> dict[str, str]:
 
 
 def stray_files(folder: Path) -> set[str]:
-    """Names of the files of a checkpoint's folder that hold or announce other weights than the checkpoint's."""
+    """Names of the files in a checkpoint's folder that hold or describe other weights than the checkpoint's."""
     weights = {file.name for file in weight_files(folder)}
     files = {file.name for file in folder.iterdir() if file.is_file()}
     return {name for name in files - weights if Path(name).suffix in WEIGHT_SUFFIXES or name in STRAY_SETTINGS}
@@ -86,18 +85,18 @@ def tensor_types(folder: Path) -> dict[str, str]:
     """Element type of every tensor of the checkpoint as safetensors calls it ("BF16"), by name.
 
     Raises:
-        InputError: a file is damaged, a tensor lies in two of them, or in another than the index says.
+        InputError: a file is damaged, two files hold the same tensor, or the index names the wrong file for one.
     """
     types: dict[str, str] = {}
-    places: dict[str, str] = {}
+    file_names: dict[str, str] = {}
     for file in weight_files(folder):
         for name, kind in _tensors(file).items():
             if name in types:
-                raise InputError(f"model.path: {folder}: tensor {name} is in {places[name]} and in {file.name}")
-            types[name], places[name] = kind, file.name
+                raise InputError(f"model.path: {folder}: tensor {name} is in {file_names[name]} and in {file.name}")
+            types[name], file_names[name] = kind, file.name
     if (folder / INDEX).is_file():
         for name, file_name in weight_map(folder / INDEX).items():
-            if places.get(name) != file_name:
+            if file_names.get(name) != file_name:
                 raise InputError(
                     f"model.path: {folder / INDEX} has {name} in {file_name}, which lacks it; fetch both anew"
                 )
@@ -117,7 +116,7 @@ def _tensors(file: Path) -> Mapping[str, str]:
 
 
 def config_parts(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A config.json and, where it nests the settings of its text part, those too; the last ones are the text part's."""
+    """A config.json and, last, the settings of its text part, if it nests them; otherwise it is its own text part."""
     nested = config.get("text_config")
     return [config, nested] if isinstance(nested, dict) else [config]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from slam_ray.config import InputError
 from slam_ray.models.checkpoint import config_parts
-from slam_ray.models.refused import refusal
+from slam_ray.models.unsupported_families import unsupported_reason
 
-WHOLE_LAYER = "layer"  # among the projections to tune: all of a layer's parameters, as the authors' code can
+# Among the projections to tune it stands for all parameters of a layer, which the authors' code can tune too.
+WHOLE_LAYER = "layer"
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Projection:
 
     Attributes:
         module: path of its module inside a layer.
-        fused: the projections whose outputs lie one after the other in that module's weight, if it is not alone there.
+        fused: all projections that this module computes, in the order of their outputs, if there are several.
     """
 
     module: str
@@ -33,9 +34,9 @@ class Family:
         activation: path, inside a layer, of the module that computes f(W_gate x), or f(W_in x) of an ungated FFN,
             f the activation function.
         projections: by name; an ungated FFN has no "gate".
-        outputs_axis: of a projection's weight; 1 for the transposed weights of GPT-2.
-        stored: where the model is the text part of a checkpoint with other parts: what its tensors' names begin with
-            in the files -> in the model. A tensor that begins otherwise belongs to another part.
+        outputs_axis: axis of a projection's weight along which its outputs lie; 1 for GPT-2's transposed weights.
+        stored: how the tensors' names begin in the files -> in the model, if the model is the text part of a
+            checkpoint. The tensors of its other parts begin with none of these.
         wider_window: tokens that a sliding layer was trained to see beyond those that transformers takes from the
             config's `sliding_window`.
     """
@@ -97,7 +98,8 @@ _GPT2 = Family(
     },
     outputs_axis=1,
 )
-# With a vision tower beside it. Published checkpoints begin with the first, those written since with the second.
+# The text part of a checkpoint that has a vision tower too. The first names are those of the published checkpoints, the
+# second those that transformers writes now.
 _GEMMA3 = replace(
     _GATED,
     stored={
@@ -119,12 +121,12 @@ FAMILIES: dict[str, Family] = {
     "olmo3": _GATED,
     "smollm3": _GATED,
     "granite": _GATED,
-    # Its windows hold the token itself besides, as vLLM has them.
+    # Its windows hold the token itself as well, which vLLM gets right.
     "cohere2": replace(_GATED, wider_window=1),
     "phi3": _FUSED,
     "gpt2": _GPT2,
 }
-# f is positive exactly where its input is, so that f(W_gate x) > 0 says whether a neuron is activated.
+# Each is positive exactly where its input is, so f(W_gate x) > 0 says whether a neuron is activated.
 ACTIVATIONS = (
     "relu", "relu2", "relu6", "leaky_relu", "silu", "swish", "mish", "quick_gelu", "gelu", "gelu_10", "gelu_accurate",
     "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh", "gelu_pytorch_tanh",
@@ -133,9 +135,13 @@ _ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function")
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family of a checkpoint by its config.json; InputError says why it is none, and what is supported."""
+    """The family of a checkpoint by its config.json.
+
+    Raises:
+        InputError: it is not supported; the message says why, or what is.
+    """
     kind = config.get("model_type", "")
-    if reason := refusal(config):
+    if reason := unsupported_reason(config):
         raise InputError(f"model family {kind!r} {reason}")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(f"model family {kind!r} is not supported; supported are: {', '.join(sorted(FAMILIES))}")

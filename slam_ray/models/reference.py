@@ -1,20 +1,22 @@
-"""What a model is to us: a base checkpoint, or a base with tensors that a training step made for it."""
+"""What a model is to us: a base checkpoint, and the tensors that trainings made for it, one after the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from slam_ray.config import InputError, PromptsConfig
-from slam_ray.models.checkpoint import STRAY_SETTINGS, json_object, tensor_types, weight_files
+from slam_ray.models.checkpoint import STRAY_SETTINGS, config_parts, json_object, tensor_types, weight_files
 from slam_ray.models.families import Family, family_of
-from slam_ray.models.quantised import quantised_by_settings, quantised_by_tensors
-from slam_ray.pipeline.content import sha256
-from slam_ray.pipeline.location import Folder
-from slam_ray.pipeline.step import Artifact, fingerprint
+from slam_ray.models.quantisation import quantisation_method, quantised_tensor
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.hashing import sha256
+from slam_ray.store.local import LocalLocation
+from slam_ray.store.step import Artifact, Derived, Input, fingerprint
 
 TRAINED_FILE = "trained.safetensors"
+LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")  # the second is GPT-2's
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,19 @@ class ModelRef:
     Attributes:
         base: folder of the base checkpoint.
         manifest: SHA-256 of each of the base's files, by name.
-        trained: the train artifact whose `trained.safetensors` replaces tensors of the base, if any.
+        trained: the train artifacts whose `trained.safetensors` replace tensors of the base, in this order.
         trusted: whether Python code that the base brings along may be run.
     """
 
     base: Path
     manifest: tuple[tuple[str, str], ...]
-    trained: Artifact[Any] | None = None
+    trained: tuple[Artifact[Any], ...] = ()
     trusted: bool = False
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the weights and the tokenizer."""
-        return self.trained.fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
+        """Identity of the weights and the tokenizer; that of the last training holds the model that was trained."""
+        return self.trained[-1].fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
 
     @property
     def config(self) -> dict[str, Any]:
@@ -44,22 +46,42 @@ class ModelRef:
         return json_object(self.base / "config.json")
 
     @property
-    def on_nodes(self) -> Sequence[Folder]:
+    def on_nodes(self) -> Sequence[LocalLocation]:
         """The base's files, which workers read on their own nodes."""
-        return [Folder(self.base / name) for name, _ in self.manifest]
+        return [LocalLocation(self.base / name) for name, _ in self.manifest]
 
     @property
     def family(self) -> Family:
         """Where this model keeps its parts."""
         return family_of(self.config)
 
+    @property
+    def layer_count(self) -> int | None:
+        """Number of layers, of the text part if there are several; None if config.json leaves it to a default."""
+        text = config_parts(self.config)[-1]
+        return next((text[key] for key in LAYER_COUNT_KEYS if isinstance(text.get(key), int)), None)
+
+
+# A model that steps read: known at once, or when a checkpoint is fetched or a training made.
+Model: TypeAlias = Derived[ModelRef]
+
+
+def tuned(model: Model, training: Input[Any]) -> Model:
+    """`model` with the tensors that a training step makes for it."""
+
+    def value(artifacts: Artifacts) -> ModelRef:
+        before = artifacts[model]
+        return replace(before, trained=(*before.trained, artifacts[training]))
+
+    return Derived([model, training], value)
+
 
 def base_model(path: str, trusted: bool = False) -> ModelRef:
     """Reference to a local checkpoint, with its code if that is `trusted`.
 
     Raises:
-        InputError: no such folder, a file is missing, the weights are quantised, not safetensors or named otherwise
-            than in the model, or the family is unknown.
+        InputError: there is no such folder, a file is missing, the weights are quantised, not safetensors or named
+            otherwise than in the model, or the family is unknown.
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
@@ -82,16 +104,16 @@ def base_model(path: str, trusted: bool = False) -> ModelRef:
 
 
 def check_config(folder: Path) -> None:
-    """Raise InputError if the settings of a checkpoint show that it cannot be used; needs none of its weights."""
+    """Raise InputError if a checkpoint's settings show that it cannot be used; its weights need not be there yet."""
     config = json_object(folder / "config.json")
     family_of(config)
-    if method := quantised_by_settings(folder, config):
+    if method := quantisation_method(folder, config):
         raise _quantised(folder, method)
 
 
 def _check_tensors(folder: Path) -> None:
     types, family = tensor_types(folder), family_of(json_object(folder / "config.json"))
-    if sign := quantised_by_tensors(types):
+    if sign := quantised_tensor(types):
         raise _quantised(folder, sign)
     names = {family.loaded_name(name) for name in types}
     if missing := {family.parameter(0, projection) for projection in family.projections} - names:
@@ -109,7 +131,7 @@ def _quantised(folder: Path, how: str) -> InputError:
 
 
 def _digest(file: Path) -> str:
-    """SHA-256 of a file; one that did not change since is not read again."""
+    """SHA-256 of a file, which is read again only if its state on the disk has changed."""
     state = file.stat()
     return _digest_of(file, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
@@ -120,7 +142,7 @@ def _digest_of(file: Path, *state: int) -> str:
 
 
 def check_chat(prompts: PromptsConfig, model: ModelRef) -> None:
-    """Raise InputError if the model is to be asked in a chat template and has none."""
+    """Raise InputError if prompts are to be put into the model's chat template and it has none."""
     settings = model.base / "tokenizer_config.json"
     inside = settings.is_file() and json_object(settings).get("chat_template")
     if prompts.chat and not inside and not (model.base / "chat_template.jinja").is_file():

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError, RunConfig, default_storage, nearest, path_of, resolved
-from slam_ray.corpora.published import BENCHMARKS
-from slam_ray.pipeline.stages import Check, Stage
-from slam_ray.recipes.slam import BASE, benchmark_prompts, fetch_stages, generate, model_stages, problem_stages, score
-from slam_ray.recipes.texts import texts_check
+from slam_ray.corpora.hub import fetch_corpora_steps
+from slam_ray.corpora.hub_benchmarks import BENCHMARKS
+from slam_ray.evaluation import Scores
+from slam_ray.models.hub import pretrained
+from slam_ray.recipes.benchmarks import benchmarks_of, responses_of, scores_of
+from slam_ray.recipes.checks import texts_check
+from slam_ray.store.step import Step
 
 PREFIX = "corpora.benchmarks."
 
@@ -37,12 +40,12 @@ def evaluation_config(model: str, benchmarks: str, overrides: Mapping[str, str])
     names = list(dict.fromkeys([*published, *own]))
     if not names:
         raise InputError(f"nothing to evaluate on: give --benchmarks mgsm,msvamp or --{PREFIX}NAME FILE.jsonl")
-    place = _place(model)
+    where = _model_of(model)
     title = "-".join([Path(model).name, *names])
     values = {
         "name": re.sub(r"[^a-zA-Z0-9._-]+", "-", title).lstrip("._-")[:100],
         "storage": default_storage(),
-        "model": place,
+        "model": where,
         "corpora": {
             "benchmarks": {
                 name: BENCHMARKS[name].model_dump(exclude_unset=True) if name in BENCHMARKS else {} for name in names
@@ -52,21 +55,15 @@ def evaluation_config(model: str, benchmarks: str, overrides: Mapping[str, str])
     return resolved(values, overrides, model)
 
 
-def evaluation_stages(config: RunConfig) -> list[Stage | Check]:
-    """All stages of an evaluation; the last ones are "score base <benchmark>"."""
-    fetching, base = model_stages(config.model)
-    names = list(config.corpora.benchmarks)
-    return [
-        *fetch_stages(config.corpora),
-        *problem_stages(config),
-        *fetching,
-        texts_check(config, base, benchmark_prompts(config), tuning=False),
-        *(Stage(f"generate {BASE} {name}", partial(generate, config, base, BASE, name)) for name in names),
-        *(Stage(f"score {BASE} {name}", partial(score, config.evaluation, BASE, name)) for name in names),
-    ]
+def evaluation_steps(config: RunConfig) -> dict[str, Step[Scores]]:
+    """The scores of the model on each benchmark, by its name."""
+    benchmarks = benchmarks_of(config, fetch_corpora_steps(config.corpora))
+    model = pretrained(config.model)
+    base = replace(model, after=[texts_check(config, model, [*benchmarks.values()])])
+    return scores_of(config, benchmarks, responses_of(config, benchmarks, base, "base"), "base")
 
 
-def _place(model: str) -> dict[str, Any]:
+def _model_of(model: str) -> dict[str, Any]:
     folder = path_of(model, "MODEL")
     if folder.exists():
         return {"path": str(folder)}

@@ -1,253 +1,88 @@
 """The paper's recipe (section 3): count, select, tune the selected layers' FFNs, and measure before and after."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
 
 from slam_ray.activations import Answers, count_step, sample_step, states_step
-from slam_ray.config import (
-    CorporaConfig,
-    EvaluationConfig,
-    ModelConfig,
-    PromptsConfig,
-    RunConfig,
-    SelectionConfig,
-    SourceConfig,
-    Sources,
-)
-from slam_ray.corpora import english_step, pairs_step, problems_step, questions_step, unseen_step
-from slam_ray.corpora.hub import fetch_corpus_step, hub_sources
-from slam_ray.corpora.languages import Languages
+from slam_ray.config import RunConfig
 from slam_ray.corpora.prompts import prompts_for
-from slam_ray.evaluation import compare_step, english_loss_step, generate_step, read_responses, score_step
-from slam_ray.models.depth import layer_count
-from slam_ray.models.hub import fetch_model_step, fetched_model
-from slam_ray.models.reference import ModelRef, base_model
-from slam_ray.pipeline.stages import Check, Done, Stage
-from slam_ray.pipeline.step import Step
-from slam_ray.recipes.texts import texts_check
-from slam_ray.reporting import BenchmarkArtifacts, RunArtifacts, report_step
-from slam_ray.selection import check_layers, select_step
-from slam_ray.training import check_projections, check_training, train_step
-
-BASE, TUNED = "base", "tuned"
-COUNT = {BASE: "count", TUNED: "count tuned"}
-SELECT_TUNED = "select tuned"
-Base = Callable[[Done], ModelRef]
+from slam_ray.evaluation import compare_step, english_loss_step, generate_step, read_answers
+from slam_ray.models.hub import pretrained
+from slam_ray.models.reference import Model, tuned
+from slam_ray.recipes.benchmarks import responses_of, scores_of
+from slam_ray.recipes.checks import settings_check, texts_check
+from slam_ray.recipes.texts import Texts, texts_of
+from slam_ray.reporting import BenchmarkSteps, ReportResult, RunSteps, report_step
+from slam_ray.selection import select_step
+from slam_ray.store.step import Step
+from slam_ray.training import train_step
 
 
-def corpora_stages(config: RunConfig) -> list[Stage]:
-    """What is read from the user's files or the Hub: made in the driver, before Ray is needed."""
-    names = list(config.corpora.benchmarks)
-    stages = [
-        *fetch_stages(config.corpora),
-        Stage("questions", lambda done: questions_step(config, done)),
-        Stage("pairs", lambda done: pairs_step(config, done["questions"], done)),
-        *problem_stages(config),
-    ]
-    if config.corpora.english is not None:
-        stages.append(Stage("english", lambda done: english_step(config, done)))
-    if config.corpora.allow_test_questions:
-        return stages
+@dataclass(frozen=True)
+class Slam:
+    """What a run comes to: its steps, and the report on them, which is the last one."""
 
-    def unseen(done: Done) -> Step[Any]:
-        return unseen_step(done["questions"], done["pairs"], {name: done[f"problems {name}"] for name in names})
-
-    return [*stages, Stage("unseen", unseen)]
+    steps: RunSteps
+    report: Step[ReportResult]
 
 
-def fetch_stages(corpora: CorporaConfig, problems: Sources | None = None) -> list[Stage]:
-    """A stage for each source on the Hub; `problems` are those of `search.problems`."""
-
-    def fetch(key: str, source: SourceConfig, done: Done) -> Step[Any]:
-        return fetch_corpus_step(key, source, Languages.of(corpora))
-
-    keys = {"corpora.questions": corpora.questions, "corpora.pairs": corpora.pairs}
-    keys |= {"corpora.english": corpora.english, "search.problems": problems}
-    keys |= {f"corpora.benchmarks.{name}": each for name, each in corpora.benchmarks.items()}
-    sources = hub_sources(keys)
-    return [Stage(title, partial(fetch, *found), fetches=True) for title, found in sources.items()]
-
-
-def problem_stages(config: RunConfig) -> list[Stage]:
-    """A stage for the problems of each benchmark."""
-
-    def problems(name: str, done: Done) -> Step[Any]:
-        return problems_step(config, name, done)
-
-    return [Stage(f"problems {name}", partial(problems, name)) for name in config.corpora.benchmarks]
-
-
-def slam_stages(config: RunConfig) -> list[Stage | Check]:
-    """All stages of a run, each after what it reads; the last is "report".
+def slam(config: RunConfig) -> Slam:
+    """The steps of a run of SLAM.
 
     Raises:
         InputError: the model cannot be used.
     """
-    fetching, base = model_stages(config.model)
-    stages: list[Stage | Check] = [
-        *corpora_stages(config),
-        *fetching,
-        model_check(partial(check_model, config), base),
-        texts_check(config, base, benchmark_prompts(config), tuning=True),
-        *count_stages(config, base, BASE),
-        Stage("select", lambda done: select_step(config.selection, done["count"])),
-        Stage("train", partial(_train, config, base)),
-    ]
+    texts = texts_of(config)
+    model = pretrained(config.model)
+    checks = [settings_check(config, model), texts_check(config, model, [*texts.benchmarks.values()], texts)]
+    base = replace(model, after=[texts.leakage, *checks] if texts.leakage else checks)
+
+    # Section 3.1: the neurons that each language activates, layer by layer.
+    answers = answers_of(config, texts, base)
+    counts = count_step(config, texts.questions, base, answers)
+    # Section 3.2: the layers that handle the input language.
+    layers = select_step(config.selection, counts)
+    # Section 3.3: their FFNs, tuned on translations into English.
+    training = train_step(config, texts.pairs, base, layers)
+    after = tuned(base, training)
+
+    # Figures 2 and 3 for the tuned model too, with the layers that were tuned, whatever the rule says of it.
+    tuned_layers = None
     if config.activations.tuned:
-        stages += [*count_stages(config, base, TUNED), Stage(SELECT_TUNED, partial(_select_tuned, config))]
+        tuned_counts = count_step(config, texts.questions, after, answers).labelled("count tuned")
+        tuned_layers = select_step(config.selection, tuned_counts, layers).labelled("select tuned")
+    # Figure 10.
+    states = []
     if config.activations.states:
-        stages += [Stage(f"states {which}", partial(_states, config, base, which)) for which in _counted(config)]
+        states.append(states_step(config, texts.questions, base).labelled("states base"))
+        if config.activations.tuned:
+            states.append(states_step(config, texts.questions, after).labelled("states tuned"))
+    english = None
+    if texts.english is not None:
+        english = (
+            english_loss_step(config, texts.english, base).labelled("english loss base"),
+            english_loss_step(config, texts.english, after).labelled("english loss tuned"),
+        )
 
-    def for_each_benchmark(title: str, build: Callable[[str, Done], Step[Any]]) -> None:
-        stages.extend(Stage(f"{title} {name}", partial(build, name)) for name in config.corpora.benchmarks)
-
-    if config.corpora.english is not None:
-        stages += [
-            Stage(f"english loss {which}", partial(_english_loss, config, base, which)) for which in (BASE, TUNED)
-        ]
-    # Both generations follow one another, so that they can share their engines.
-    for which in (BASE, TUNED):
-        for_each_benchmark(f"generate {which}", partial(generate, config, base, which))
-    for which in (BASE, TUNED):
-        for_each_benchmark(f"score {which}", partial(score, config.evaluation, which))
-    for_each_benchmark("compare", _compare)
-    return [*stages, Stage("report", partial(_report, config))]
-
-
-def benchmark_prompts(config: RunConfig) -> dict[str, PromptsConfig]:
-    """The prompts that each benchmark is asked in, by the stage that makes its problems."""
-    benchmarks = config.corpora.benchmarks
-    return {f"problems {name}": prompts_for(config.prompts, sources) for name, sources in benchmarks.items()}
-
-
-def model_stages(model: ModelConfig) -> tuple[list[Stage], Base]:
-    """The stages that make the model known, and how it is found after them."""
-    if model.hub is not None:
-        hub, trusted, title = model.hub, model.trust_remote_code, f"fetch {model.hub}"
-        fetching = Stage(title, lambda done: fetch_model_step(hub, model.revision, trusted), fetches=True)
-        return [fetching], lambda done: fetched_model(hub, done[title], trusted)
-    assert model.path is not None
-    local = base_model(model.path, model.trust_remote_code)
-    return [], lambda done: local
-
-
-def model_check(check: Callable[[ModelRef], None], base: Base) -> Check:
-    """Check the model once it is there."""
-
-    def look(done: Done) -> list[str]:
-        check(base(done))
-        return []
-
-    return Check(look)
-
-
-def check_model(config: RunConfig, model: ModelRef) -> None:
-    """Raise InputError if the model cannot be tuned as the configuration says."""
-    check_parts(config, model)
-    check_training(config.training, config.model.dtype, model)
-
-
-def check_parts(config: RunConfig, model: ModelRef) -> None:
-    """Raise InputError if the model lacks a layer or a projection that the configuration names."""
-    if (count := layer_count(model)) is not None:
-        check_layers(config.selection, count)
-    check_projections(config.training, model)
-
-
-def count_stages(config: RunConfig, base: Base, which: str) -> list[Stage]:
-    """The activation count of one model. Answers that are counted are the base's, so that both models read one text."""
-    activations, dtype, execution = config.activations, config.model.dtype, config.execution
-    prompts = prompts_for(config.prompts, config.corpora.questions)
-    asked, answered = "questions to answer", "answer"
-
-    def answer(done: Done) -> Step[Any]:
-        return generate_step(config.evaluation, prompts, dtype, done[asked], base(done), execution)
-
-    def answers(done: Done) -> Answers:
-        artifact = done[answered]
-        return Answers(artifact, lambda: {(row.language, row.id): row.response for row in read_responses(artifact)})
-
-    def count(done: Done) -> Step[Any]:
-        questions, model = done["questions"], _model(base, which, done)
-        own = answers(done) if activations.text == "answer" else None
-        return count_step(activations, prompts, dtype, questions, model, questions.result.languages, execution, own)
-
-    stages = [Stage(COUNT[which], count)]
-    if activations.text == "answer" and which == BASE:
-        sample = Stage(asked, lambda done: sample_step(activations, done["questions"]))
-        return [sample, Stage(answered, answer), *stages]
-    return stages
-
-
-def _counted(config: RunConfig) -> tuple[str, ...]:
-    """Which models are looked into."""
-    return (BASE, TUNED) if config.activations.tuned else (BASE,)
-
-
-def _select_tuned(config: RunConfig, done: Done) -> Step[Any]:
-    """Shares and overlap of the tuned model; its layers stay those that were tuned, whatever the rule says of it."""
-    typed = SelectionConfig(
-        layers=done["select"].result.layers,
-        neuron_share=config.selection.neuron_share,
-        overlap=config.selection.overlap,
-        theta_factor=config.selection.theta_factor,
-        max_layer_share=config.selection.max_layer_share,
-    )
-    return select_step(typed, done[COUNT[TUNED]])
-
-
-def _states(config: RunConfig, base: Base, which: str, done: Done) -> Step[Any]:
-    prompts = prompts_for(config.prompts, config.corpora.questions)
-    model = _model(base, which, done)
-    return states_step(config.activations, prompts, config.model.dtype, done["questions"], model, config.execution)
-
-
-def _train(config: RunConfig, base: Base, done: Done) -> Step[Any]:
-    layers = done["select"].result.layers
-    return train_step(
-        config.training, config.prompts, config.model.dtype, done["pairs"], base(done), layers, config.execution,
-        languages=Languages.of(config.corpora),
-    )  # fmt: skip
-
-
-def _model(base: Base, which: str, done: Done) -> ModelRef:
-    return base(done) if which == BASE else replace(base(done), trained=done["train"])
-
-
-def _english_loss(config: RunConfig, base: Base, which: str, done: Done) -> Step[Any]:
-    return english_loss_step(config.model.dtype, done["english"], _model(base, which, done), config.execution)
-
-
-def generate(config: RunConfig, base: Base, which: str, name: str, done: Done) -> Step[Any]:
-    model = _model(base, which, done)
-    problems = done[f"problems {name}"]
-    prompts = prompts_for(config.prompts, config.corpora.benchmarks[name])
-    return generate_step(config.evaluation, prompts, config.model.dtype, problems, model, config.execution)
-
-
-def score(evaluation: EvaluationConfig, which: str, name: str, done: Done) -> Step[Any]:
-    return score_step(evaluation, done[f"problems {name}"], done[f"generate {which} {name}"])
-
-
-def _compare(name: str, done: Done) -> Step[Any]:
-    return compare_step(done[f"score {BASE} {name}"], done[f"score {TUNED} {name}"])
-
-
-def _report(config: RunConfig, done: Done) -> Step[Any]:
+    # Section 4: both models answer every benchmark one after the other, so that they can share their engines.
+    responses = responses_of(config, texts.benchmarks, base, "base")
+    tuned_responses = responses_of(config, texts.benchmarks, after, "tuned")
+    scores = scores_of(config, texts.benchmarks, responses, "base")
+    tuned_scores = scores_of(config, texts.benchmarks, tuned_responses, "tuned")
     benchmarks = [
-        BenchmarkArtifacts(name, done[f"score {BASE} {name}"], done[f"score {TUNED} {name}"], done[f"compare {name}"])
-        for name in config.corpora.benchmarks
+        BenchmarkSteps(
+            name, before, tuned_scores[name], compare_step(before, tuned_scores[name]).labelled(f"compare {name}")
+        )
+        for name, before in scores.items()
     ]
-    measured = config.corpora.english is not None
-    artifacts = RunArtifacts(
-        pairs=done["pairs"],
-        selection=done["select"],
-        training=done["train"],
-        benchmarks=benchmarks,
-        english=(done[f"english loss {BASE}"], done[f"english loss {TUNED}"]) if measured else None,
-        tuned_selection=done[SELECT_TUNED] if config.activations.tuned else None,
-        states=[done[f"states {which}"] for which in _counted(config)] if config.activations.states else [],
-    )
-    return report_step(config, artifacts, done)
+    steps = RunSteps(texts.pairs, layers, training, benchmarks, english, tuned_layers, states)
+    return Slam(steps, report_step(config, steps, base))
+
+
+def answers_of(config: RunConfig, texts: Texts, base: Model) -> Answers | None:
+    """The base's answers to the questions, where they are counted: both models then read one text."""
+    if config.activations.text != "answer":
+        return None
+    sample = sample_step(config.activations, texts.questions).labelled("questions to answer")
+    prompts = prompts_for(config.prompts, config.corpora.questions)
+    responses = generate_step(config, prompts, sample, base).labelled("answer")
+    return Answers(responses, read_answers)

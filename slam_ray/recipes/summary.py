@@ -1,20 +1,18 @@
 """A run's `summary.json`: what scripts read of it, in a form that stays."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from slam_ray.config import RunConfig
 from slam_ray.evaluation import Scores
-from slam_ray.evaluation.languages import is_recognised
-from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.step import Artifact
-from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import BASE, SELECT_TUNED, TUNED
+from slam_ray.evaluation.response_language import is_recognised
+from slam_ray.recipes.slam import Slam
 from slam_ray.selection.step import ChosenBy
-
-LOSS_BEFORE, LOSS_AFTER = (f"english loss {which}" for which in (BASE, TUNED))
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.location import Location
+from slam_ray.store.step import Step, steps_to
 
 
 class BeforeAfter(BaseModel):
@@ -24,7 +22,7 @@ class BeforeAfter(BaseModel):
     after: dict[str, float | None]
 
 
-class Benchmark(BaseModel):
+class BenchmarkSummary(BaseModel):
     """One benchmark; `scores.json` beside the summary has intervals and all else.
 
     Attributes:
@@ -60,7 +58,7 @@ class Summary(BaseModel):
         benchmarks: the same for each of them.
         mean_overlap: with English, of each layer, before tuning and, if the tuned model was counted, after.
         english_loss: before and after, nats a token of `corpora.english`; null without it.
-        seconds: title of a step -> how long it took when it was made.
+        seconds: label of a step -> how long it took when it was made.
         report: path of the page.
     """
 
@@ -71,7 +69,7 @@ class Summary(BaseModel):
     trained_share: float
     accuracy: BeforeAfter
     pcr: BeforeAfter
-    benchmarks: dict[str, Benchmark]
+    benchmarks: dict[str, BenchmarkSummary]
     mean_overlap: dict[str, tuple[float, ...]]
     english_loss: tuple[float, float] | None
     seconds: dict[str, float]
@@ -87,7 +85,7 @@ class EvaluationSummary(BaseModel):
         accuracy: benchmark -> language -> percent.
         avg: benchmark -> mean over all languages.
         avg_non_en: the same without English; null where there is no other.
-        seconds: title of a step -> how long it took when it was made.
+        seconds: label of a step -> how long it took when it was made.
     """
 
     model: str
@@ -98,65 +96,76 @@ class EvaluationSummary(BaseModel):
     seconds: dict[str, float]
 
 
-def summarize(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage, report: Location) -> Summary:
+def summarize(config: RunConfig, run: Slam, artifacts: Artifacts, report: Location) -> Summary:
     """Sum up a finished run."""
-    benchmarks = {name: _benchmark(name, done) for name in config.corpora.benchmarks}
+    steps = run.steps
+    benchmarks = {
+        each.name: _benchmark(artifacts[each.before].result, artifacts[each.after].result) for each in steps.benchmarks
+    }
     first = next(iter(benchmarks.values()))
+    selection = artifacts[steps.selection].result
+    overlap = {"before": selection.mean_overlap}
+    if steps.tuned_selection is not None:
+        overlap["after"] = artifacts[steps.tuned_selection].result.mean_overlap
+    losses = steps.english and tuple(artifacts[step].result.loss for step in steps.english)
     return Summary(
         model=config.model.hub or config.model.path or "",
         limit=config.limit,
-        selected_layers=done["select"].result.layers,
-        chosen_by=done["select"].result.chosen_by,
-        trained_share=done["train"].result.trained_share,
+        selected_layers=selection.layers,
+        chosen_by=selection.chosen_by,
+        trained_share=artifacts[steps.training].result.trained_share,
         accuracy=first.accuracy,
         pcr=first.pcr,
         benchmarks=benchmarks,
-        mean_overlap={
-            when: done[title].result.mean_overlap
-            for when, title in (("before", "select"), ("after", SELECT_TUNED))
-            if title in done
-        },
-        english_loss=(done[LOSS_BEFORE].result.loss, done[LOSS_AFTER].result.loss) if LOSS_BEFORE in done else None,
-        seconds={title: storage.record(artifact)["seconds"] for title, artifact in done.items()},
+        mean_overlap=overlap,
+        english_loss=losses,
+        seconds=_seconds([run.report], artifacts),
         report=str(report),
     )
 
 
-def all_scores(config: RunConfig, done: Mapping[str, Artifact[Any]]) -> dict[str, Any]:
+def all_scores(run: Slam, artifacts: Artifacts) -> dict[str, Any]:
     """By benchmark all that was measured: the scores before and after tuning, and their comparison."""
-    titles = {"before": f"score {BASE}", "after": f"score {TUNED}", "comparison": "compare"}
     return {
-        name: {key: done[f"{title} {name}"].result.model_dump(mode="json") for key, title in titles.items()}
-        for name in config.corpora.benchmarks
+        each.name: {
+            "before": artifacts[each.before].result.model_dump(mode="json"),
+            "after": artifacts[each.after].result.model_dump(mode="json"),
+            "comparison": artifacts[each.comparison].result.model_dump(mode="json"),
+        }
+        for each in run.steps.benchmarks
     }
 
 
-def summarize_evaluation(config: RunConfig, done: Mapping[str, Artifact[Any]], storage: Storage) -> EvaluationSummary:
+def summarize_evaluation(
+    config: RunConfig, steps: Mapping[str, Step[Scores]], artifacts: Artifacts
+) -> EvaluationSummary:
     """Sum up a finished evaluation."""
-    scores: dict[str, Scores] = {name: done[f"score {BASE} {name}"].result for name in config.corpora.benchmarks}
+    headlines = {name: artifacts[step].result.headline for name, step in steps.items()}
     return EvaluationSummary(
         model=config.model.hub or config.model.path or "",
         limit=config.limit,
         accuracy={
-            name: {code: score.accuracy for code, score in each.headline.languages.items()}
-            for name, each in scores.items()
+            name: {code: score.accuracy for code, score in headline.languages.items()}
+            for name, headline in headlines.items()
         },
-        avg={name: each.headline.avg for name, each in scores.items()},
-        avg_non_en={name: each.headline.avg_non_en for name, each in scores.items()},
-        seconds={title: storage.record(artifact)["seconds"] for title, artifact in done.items()},
+        avg={name: headline.avg for name, headline in headlines.items()},
+        avg_non_en={name: headline.avg_non_en for name, headline in headlines.items()},
+        seconds=_seconds([*steps.values()], artifacts),
     )
 
 
-def _benchmark(name: str, done: Mapping[str, Artifact[Any]]) -> Benchmark:
-    before: Scores = done[f"score {BASE} {name}"].result
-    after: Scores = done[f"score {TUNED} {name}"].result
+def _seconds(last: Sequence[Step[Any]], artifacts: Artifacts) -> dict[str, float]:
+    return {step.label: artifacts.storage.record(artifacts[step])["seconds"] for step in steps_to(*last)}
+
+
+def _benchmark(before: Scores, after: Scores) -> BenchmarkSummary:
     headline, other = before.names
 
     def both(value: Callable[[Scores, str], float | None]) -> BeforeAfter:
         one, two = ({code: value(scores, code) for code in scores.cut} for scores in (before, after))
         return BeforeAfter(before=one, after=two)
 
-    return Benchmark(
+    return BenchmarkSummary(
         extractor=headline,
         accuracy=both(lambda scores, code: scores.extractors[headline].languages[code].accuracy),
         pcr=both(lambda scores, code: scores.extractors[headline].languages[code].pcr),

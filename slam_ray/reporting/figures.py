@@ -71,7 +71,7 @@ def msd_figure(msd: ArrayLike, theta: float | None, k_end: int, layers: Sequence
 
     Args:
         msd: [layers].
-        theta: the threshold, drawn over K, the layers it judges; None if K is empty.
+        theta: the threshold, drawn over K, to which it applies; None if K is empty.
         k_end: first layer after the language-specific layers K.
         layers: the selected layers.
     """
@@ -100,8 +100,8 @@ def overlap_change_figure(before: ArrayLike, after: ArrayLike, layers: Sequence[
         layers: the tuned layers.
     """
     figure, axes = _axes("layer", "mean overlap with English")
-    for place, layer in enumerate(layers):
-        label = "tuned" if place == 0 else None
+    for index, layer in enumerate(layers):
+        label = "tuned" if index == 0 else None
         axes.axvspan(
             layer - 0.5, layer + 0.5, color=SELECTED, alpha=0.13, linewidth=0, label=label, gid=f"tuned-{layer}"
         )
@@ -117,8 +117,8 @@ def states_figure(languages: Sequence[str], maps: Sequence[ArrayLike], layers: S
 
     Args:
         languages: N codes.
-        maps: [depths, N, questions, 2] of the model before tuning, and perhaps of the one after.
-        layers: of each depth, counted from 1.
+        maps: [depths, N, questions, 2] of the base model and, if it was looked into, of the tuned one.
+        layers: the layer at each depth, counted from 1.
     """
     figure = _figure(2.1 * len(layers), 2.2 * len(maps) + 0.5)
     panels = figure.subplots(len(maps), len(layers), squeeze=False)
@@ -149,17 +149,17 @@ def accuracy_figure(languages: Sequence[str], before: ArrayLike, after: ArrayLik
         after: the same of the tuned model.
     """
     figure, axes = _axes("", "accuracy (%)")
-    places = np.arange(len(languages))
+    positions = np.arange(len(languages))
     for values, shift, colour, marker, label in (
         (before, -0.12, BEFORE, "o", "before"),
         (after, 0.12, AFTER, "D", "after"),
     ):
         value, low, high = np.asarray(values, dtype=float).reshape(len(languages), 3).T
         axes.errorbar(
-            places + shift, value, yerr=np.stack([value - low, high - value]), fmt=marker, color=colour, markersize=6,
-            elinewidth=1.6, capsize=3, label=label,
+            positions + shift, value, yerr=np.stack([value - low, high - value]), fmt=marker, color=colour,
+            markersize=6, elinewidth=1.6, capsize=3, label=label,
         )  # fmt: skip
-    axes.set_xticks(places, list(languages))
+    axes.set_xticks(positions, list(languages))
     axes.set_xlim(-0.6, len(languages) - 0.4)
     axes.set_ylim(-2, 102)
     return _finish(figure)
@@ -184,7 +184,12 @@ def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> "Figure":
 
 
 def pareto_figure(
-    trained_share: ArrayLike, accuracy: ArrayLike, front: Sequence[bool], own: int | None, best: int | None, base: float
+    trained_share: ArrayLike,
+    accuracy: ArrayLike,
+    front: Sequence[bool],
+    configured: int | None,
+    best: int | None,
+    base: float,
 ) -> "Figure":
     """Accuracy against the share of parameters trained, a point a trial, with the Pareto front as steps.
 
@@ -192,45 +197,45 @@ def pareto_figure(
         trained_share: [trials], between 0 and 1.
         accuracy: [trials], percent, over the languages other than English.
         front: whether each is on the front.
-        own: place of the configuration's own selection, if it is there.
-        best: place of the best, if there is one.
+        configured: index of the trial with the configuration's selection; None if there is none.
+        best: index of the best trial; None if there is none.
         base: accuracy of the untuned model.
     """
     share, percent = 100 * np.asarray(trained_share, dtype=float), np.asarray(accuracy, dtype=float)
     figure, axes = _axes("parameters trained (%)", "non-English accuracy (%)")
     axes.axhline(base, color=BEFORE, linestyle=":", linewidth=1.4, label="untuned")
     axes.scatter(share, percent, color=OTHER, s=34, label="trial", zorder=3)
-    edge = sorted((share[place], percent[place]) for place in np.flatnonzero(front))
+    edge = sorted((share[trial], percent[trial]) for trial in np.flatnonzero(front))
     if edge:
         axes.step(*zip(*edge, strict=True), where="post", color=INK, linewidth=1.6, label="front", gid="front")
-    for place, colour, label in ((own, LANGUAGE_COLOURS[0], "trial 0"), (best, SELECTED, "best")):
-        if place is not None:
+    for trial, colour, label in ((configured, LANGUAGE_COLOURS[0], "trial 0"), (best, SELECTED, "best")):
+        if trial is not None:
             axes.scatter(
-                share[place], percent[place], s=110, facecolors="none", edgecolors=colour, linewidths=2.0, label=label,
+                share[trial], percent[trial], s=110, facecolors="none", edgecolors=colour, linewidths=2.0, label=label,
                 zorder=4 if label == "best" else 5, marker="o" if label == "best" else "D",
             )  # fmt: skip
     return _finish(figure)
 
 
 def layer_range_figure(
-    ends: Sequence[int], accuracy: ArrayLike, layers: int, own: float | None, base: float
+    ends: Sequence[int], accuracy: ArrayLike, layers: int, configured: float | None, base: float
 ) -> "Figure":
     """Figure 4: accuracy by the last trained layer, of trials that train all layers from the first on.
 
     Args:
         ends: [trials], the last layer of each.
         accuracy: [trials], percent, over the languages other than English; of several with one end the best is drawn.
-        layers: of the model.
-        own: accuracy of the configuration's own selection, if it is there.
-        base: of the untuned model.
+        layers: number of layers of the model.
+        configured: accuracy with the configuration's selection; None if no trial has it.
+        base: accuracy of the untuned model.
     """
     best = dict.fromkeys(sorted(set(ends)), 0.0)
     for end, value in zip(ends, np.asarray(accuracy, dtype=float), strict=True):
         best[end] = max(best[end], value)
     figure, axes = _axes("last trained layer, from layer 0 on", "non-English accuracy (%)")
     axes.axhline(base, color=BEFORE, linestyle=":", linewidth=1.4, label="untuned")
-    if own is not None:
-        axes.axhline(own, color=LANGUAGE_COLOURS[0], linestyle="--", linewidth=1.4, label="trial 0")
+    if configured is not None:
+        axes.axhline(configured, color=LANGUAGE_COLOURS[0], linestyle="--", linewidth=1.4, label="trial 0")
     axes.plot(list(best), list(best.values()), color=SELECTED, marker="o", linewidth=1.8, label="layers 0 to here")
     _layer_axis(axes, layers)
     return _finish(figure)
@@ -260,7 +265,7 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _colours(languages: Sequence[str]) -> list[str]:
-    """English has its own look, so that every other language has one colour in all figures."""
+    """English is drawn in ink and not counted, so that every other language has one colour in all figures."""
     others = [code for code in languages if code != ENGLISH]
     return [
         INK if code == ENGLISH else LANGUAGE_COLOURS[others.index(code) % len(LANGUAGE_COLOURS)] for code in languages
@@ -274,11 +279,11 @@ def _language_lines(axes: "Axes", languages: Sequence[str], values: np.ndarray, 
         if code == ENGLISH:
             axes.plot(line, color=colour, label=code, **{**style, "linewidth": 2.4}, zorder=4)
             continue
-        place = others.index(code)
-        turn = place // len(LANGUAGE_COLOURS)
+        index = others.index(code)
+        style_index = index // len(LANGUAGE_COLOURS)
         axes.plot(
-            line, color=colour, linestyle=("-", "--", ":")[turn % 3], label=code,
-            marker=MARKERS[place % len(MARKERS)] if line.size <= 40 else "", markersize=3.6, **style,
+            line, color=colour, linestyle=("-", "--", ":")[style_index % 3], label=code,
+            marker=MARKERS[index % len(MARKERS)] if line.size <= 40 else "", markersize=3.6, **style,
         )  # fmt: skip
 
 

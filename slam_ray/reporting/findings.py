@@ -1,4 +1,4 @@
-"""What a run found, as the page and the table read it: the results of its steps, side by side."""
+"""The results of a run's steps side by side, as the page and the table show them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ class LanguageRow:
     """One language before and after tuning, in percent; pairs are (before, after).
 
     Attributes:
-        before: by the headline extractor.
-        after: likewise.
-        change: from one to the other.
+        before: scores by the headline extractor.
+        after: scores by the same one.
+        change: from before to after.
         other: accuracy by the other extractor.
-        cut: responses that ended at the token limit.
-        written: the language that most responses are written in, and how many of them.
+        cut: share of the responses that ended at the token limit.
+        written: the language of most responses, and their share.
     """
 
     language: str
@@ -56,12 +56,12 @@ class AverageRow:
 
     @property
     def name(self) -> str:
-        """Which languages it is over."""
+        """Names the languages that it is over."""
         return "average" if self.english else "average without English"
 
     @property
     def verdict(self) -> str:
-        """What may be said of the change: it is significant only if its interval leaves out 0."""
+        """The change in words; it is significant if its interval does not include 0."""
         if self.change.low > ROUNDING:
             return "rises significantly"
         if self.change.high < -ROUNDING:
@@ -70,7 +70,7 @@ class AverageRow:
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class BenchmarkFindings:
     """One benchmark: the base model, the tuned one, and how they compare."""
 
     name: str
@@ -103,13 +103,13 @@ class Benchmark:
 
     @property
     def correction(self) -> str:
-        """What is to be said of the p values of a table of the languages; nothing of a single one."""
+        """How the p values of several languages are corrected; "" for a single language."""
         count = len(self.languages)
         return f"Holm-corrected over the {count} languages" if count > 1 else ""
 
     @property
     def averages(self) -> list[AverageRow]:
-        """The averages that differ: with English where it is there, without it where another language is."""
+        """The average with English, if it is a language of the benchmark, and without it, if others are."""
         before, after, change = self._by(self.extractors[0])
         other_before, other_after, _ = self._by(self.extractors[1])
         rows = []
@@ -124,13 +124,13 @@ class Benchmark:
 
     @property
     def headline(self) -> AverageRow:
-        """The average over the languages other than English; where English is alone, its own."""
+        """The average over the languages other than English; that of English if it is the only one."""
         return self.averages[-1]
 
     @property
     def problems(self) -> str:
         """Problems a language, e.g. "200" or "150 to 200"."""
-        return problems_asked(self.before.headline)
+        return problems_per_language(self.before.headline)
 
     def _by(self, extractor: Extractor) -> tuple[ExtractorScores, ExtractorScores, ExtractorComparison]:
         return (
@@ -140,14 +140,14 @@ class Benchmark:
         )
 
 
-def problems_asked(scores: ExtractorScores) -> str:
+def problems_per_language(scores: ExtractorScores) -> str:
     """Problems a language, e.g. "200" or "150 to 200"."""
     counts = [score.n for score in scores.languages.values()]
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def most_written(scores: Scores, language: str) -> tuple[str, float]:
-    """The language that most responses to questions in `language` are written in, and their percentage."""
+    """The language of most responses to questions in `language`, and their share in percent."""
     return next(iter(scores.written[language].items()))
 
 
@@ -159,9 +159,9 @@ def _average(scores: ExtractorScores, english: bool) -> float:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step that the run rests on: identity, when and for how long it ran, and what decided its result."""
+    """A step that the run rests on: its identity, when and for how long it ran, and what decided its result."""
 
-    title: str
+    label: str
     fingerprint: str
     started: str
     seconds: float
@@ -170,7 +170,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class StateMap:
-    """Where one model's hidden states lie: `points` [depths, languages, questions, 2] of what `result` names."""
+    """A map of one model's hidden states: `points` [depths, languages, questions, 2], which `result` describes."""
 
     result: StatesResult
     points: npt.NDArray[np.float32]
@@ -178,24 +178,24 @@ class StateMap:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that one run has to say.
+    """All that a report on a run shows.
 
     Attributes:
         run: its name.
-        model: the model it started from, as it was given.
-        made: when the report was made.
-        limit: a smoke run on the first `limit` questions, pairs and problems.
+        model: name of the base model.
+        made: time of the report.
+        limit: in a smoke run, the number of questions, pairs and problems.
         selection: which layers handle the input language, and why.
-        projections: what of the selected layers was tuned.
-        pairs: what was trained on, and what cleaning left out of it.
-        training: what tuning came to.
+        projections: the weights of the selected layers that were tuned.
+        pairs: the training texts, and what cleaning dropped.
+        training: its result.
         english: the loss on English text before and after, if it was measured.
-        losses: one an optimizer step.
+        losses: one for each optimizer step.
         benchmarks: at least one.
-        steps: in the order in which they ran.
+        steps: in the order of their calls.
         versions: package -> version.
         tuned_selection: shares and overlap of the tuned model, if it was counted.
-        states: of the model before tuning and, if it was counted, after; empty if they were not asked for.
+        states: hidden states of the base and, if it was counted, of the tuned model; empty if they were not wanted.
         names: of the languages that the configuration adds, by code.
     """
 
@@ -209,7 +209,7 @@ class Findings:
     training: TrainResult
     english: tuple[EnglishLoss, EnglishLoss] | None
     losses: tuple[StepLoss, ...]
-    benchmarks: tuple[Benchmark, ...]
+    benchmarks: tuple[BenchmarkFindings, ...]
     steps: tuple[StepRecord, ...]
     versions: Mapping[str, str]
     tuned_selection: SelectResult | None = None
@@ -218,13 +218,13 @@ class Findings:
 
     @property
     def tuned(self) -> str:
-        """The tuned layers and who chose them, e.g. "layers 0 and 2 of 8 (counted from 0), chosen by the rule"."""
+        """The tuned layers and how they were chosen: "layers 0 and 2 of 8 (counted from 0), chosen by the rule"."""
         count = len(self.selection.msd)
         return f"{layer_names(self.selection.layers)} of {count} (counted from 0), {self.chosen_by}"
 
     @property
     def chosen_by(self) -> str:
-        """Who chose the tuned layers."""
+        """How the tuned layers were chosen."""
         return {
             "rule": "chosen by the rule",
             "config": "typed into the configuration",
@@ -235,7 +235,7 @@ class Findings:
 
     @property
     def weights(self) -> str:
-        """What of the tuned layers was tuned, e.g. "up and down of the FFN"."""
+        """The weights of these layers that were tuned, e.g. "up and down of the FFN"."""
         if WHOLE_LAYER in self.projections:
             return "all weights"
         parts = {"FFN": ("up", "down", "gate"), "attention": ("q", "k", "v", "o")}

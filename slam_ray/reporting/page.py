@@ -1,4 +1,4 @@
-"""The report: one HTML file without any reference to the outside, from what a run found."""
+"""The report on a run as one HTML file, which refers to nothing outside itself."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slam_ray.corpora.languages import LANGUAGES
 from slam_ray.evaluation.extraction import Extractor
 from slam_ray.reporting import figures
-from slam_ray.reporting.findings import Benchmark, Findings, first_layers, layer_names
+from slam_ray.reporting.findings import BenchmarkFindings, Findings, first_layers, layer_names
 from slam_ray.reporting.svg import inline_svg
 from slam_ray.reporting.table import points
 from slam_ray.selection import layer_ranges
@@ -27,7 +27,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def report_page(findings: Findings) -> str:
-    """The whole page; every text that comes from data is escaped."""
+    """The whole page; every text from data is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -65,7 +65,7 @@ def report_page(findings: Findings) -> str:
         },
         states=_states(findings),
         loss=_loss(findings),
-        accuracy=[_accuracy(benchmark, place) for place, benchmark in enumerate(findings.benchmarks)],
+        accuracy=[_accuracy(benchmark, index) for index, benchmark in enumerate(findings.benchmarks)],
     )
 
 
@@ -106,28 +106,30 @@ def _pretty(value: object) -> str:
 
 
 def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
-    found = findings.selection
-    count, others = len(found.msd), list(found.overlap)
-    lowest, highest = min(found.mean_overlap), max(found.mean_overlap)
-    shares = [value for row in found.share.values() for value in row]
-    known = f"K is {first_layers(found.k_end)}"
-    threshold = "" if found.theta is None else f" against the threshold {found.theta:.3g} over K"
+    selection = findings.selection
+    count, others = len(selection.msd), list(selection.overlap)
+    lowest, highest = min(selection.mean_overlap), max(selection.mean_overlap)
+    shares = [value for row in selection.share.values() for value in row]
+    known = f"K is {first_layers(selection.k_end)}"
+    threshold = "" if selection.theta is None else f" against the threshold {selection.theta:.3g} over K"
     return {
         "share": inline_svg(
-            figures.activated_share_figure(list(found.share), list(found.share.values())),
+            figures.activated_share_figure(list(selection.share), list(selection.share.values())),
             "share",
             f"Line chart of the share of activated neurons in each of {count} layers, one line for each of"
-            f" {len(found.share)} languages; all values lie between {min(shares):.2f} and {max(shares):.2f}.",
+            f" {len(selection.share)} languages; all values lie between {min(shares):.2f} and {max(shares):.2f}.",
         ),
         "overlap": inline_svg(
-            figures.overlap_figure(others, list(found.overlap.values()), found.mean_overlap, found.k_end, found.layers),
+            figures.overlap_figure(
+                others, list(selection.overlap.values()), selection.mean_overlap, selection.k_end, selection.layers
+            ),
             "overlap",
             f"Line chart of each language's overlap with English in each of {count} layers, and their mean, which"
-            f" runs from {lowest:.2f} at its lowest to {highest:.2f} at layer {found.highest}; {known};"
+            f" runs from {lowest:.2f} at its lowest to {highest:.2f} at layer {selection.highest}; {known};"
             f" marked: {findings.tuned}.",
         ),
         "msd": inline_svg(
-            figures.msd_figure(found.msd, found.theta, found.k_end, found.layers),
+            figures.msd_figure(selection.msd, selection.theta, selection.k_end, selection.layers),
             "msd",
             f"Bar chart of the MSD of each of {count} layers{threshold}; {known}; marked: {findings.tuned}.",
         ),
@@ -135,7 +137,7 @@ def _layer_figures(findings: Findings) -> dict[str, "Markup"]:
 
 
 def _change(findings: Findings) -> "Markup | None":
-    """Of the overlap with English by tuning, if the tuned model was counted."""
+    """The change of the overlap with English, if the tuned model was counted."""
     before, tuned = findings.selection, findings.tuned_selection
     if tuned is None:
         return None
@@ -151,7 +153,7 @@ def _change(findings: Findings) -> "Markup | None":
 
 
 def _states(findings: Findings) -> "Markup | None":
-    """Of the last tokens' hidden states, if they were asked for."""
+    """Maps of the last tokens' hidden states, if the configuration wants them."""
     if not findings.states:
         return None
     first = findings.states[0].result
@@ -173,7 +175,7 @@ def _loss(findings: Findings) -> "Markup":
     )
 
 
-def _accuracy(benchmark: Benchmark, place: int) -> "Markup":
+def _accuracy(benchmark: BenchmarkFindings, index: int) -> "Markup":
     rows = benchmark.languages
     before, after = (
         [(score.accuracy, score.low, score.high) for score in scores]
@@ -182,6 +184,6 @@ def _accuracy(benchmark: Benchmark, place: int) -> "Markup":
     said = ", ".join(f"{row.language} {row.before.accuracy:.1f} to {row.after.accuracy:.1f}" for row in rows)
     return inline_svg(
         figures.accuracy_figure([row.language for row in rows], before, after),
-        f"accuracy{place}",
+        f"accuracy{index}",
         f"Accuracy in percent before and after tuning with 95 % intervals: {said}.",
     )

@@ -1,8 +1,8 @@
-"""The report step: gather what the other steps of a run found, and draw the page and the table."""
+"""The report step: gather the results of a run's other steps, and draw the page and the table."""
 
 import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,17 @@ from slam_ray.config import RunConfig, Section
 from slam_ray.corpora import Prepared
 from slam_ray.corpora.languages import Languages
 from slam_ray.evaluation import Comparison, EnglishLoss, Scores
-from slam_ray.pipeline.step import Artifact, Attempt, Step
-from slam_ray.pipeline.storage import Storage
-from slam_ray.reporting.findings import Benchmark, Findings, StateMap, StepRecord
+from slam_ray.models.reference import Model
+from slam_ray.reporting.findings import BenchmarkFindings, Findings, StateMap, StepRecord
 from slam_ray.selection import SelectResult
+from slam_ray.store.step import Attempt, Step, steps_to
 from slam_ray.training import TrainResult, read_losses
 
 PAGE_FILE = "index.html"
 
 
 class ReportConfig(Section):
-    """What the page says of the run beside what its steps found.
+    """What the page shows of the run besides the results of its steps.
 
     Attributes:
         names: of the languages that the configuration adds, by code.
@@ -37,7 +37,7 @@ class ReportConfig(Section):
 
 
 class ReportResult(BaseModel):
-    """What a run ends with.
+    """The end of a run.
 
     Attributes:
         page: name of the artifact's page.
@@ -49,93 +49,102 @@ class ReportResult(BaseModel):
 
 
 @dataclass(frozen=True)
-class BenchmarkArtifacts:
+class BenchmarkSteps:
     """The scores of one benchmark before and after tuning, and their comparison."""
 
     name: str
-    before: Artifact[Scores]
-    after: Artifact[Scores]
-    comparison: Artifact[Comparison]
+    before: Step[Scores]
+    after: Step[Scores]
+    comparison: Step[Comparison]
 
 
 @dataclass(frozen=True)
-class RunArtifacts:
-    """What a report is about.
+class RunSteps:
+    """The steps whose results a report shows.
 
     Attributes:
-        pairs: what was trained on.
-        selection: which layers were tuned.
-        training: how.
+        pairs: the training texts.
+        selection: the tuned layers.
+        training: of these layers.
         benchmarks: the first one is the headline.
-        english: the loss on English text before and after, if it was measured.
-        tuned_selection: shares and overlap of the tuned model, if it was counted.
-        states: the map of hidden states before and perhaps after tuning, if there is one.
+        english: the loss on English text before and after tuning, if it is measured.
+        tuned_selection: shares and overlap of the tuned model, if it is counted.
+        states: the map of hidden states before and, if the tuned model is counted, after tuning; empty without maps.
     """
 
-    pairs: Artifact[Prepared]
-    selection: Artifact[SelectResult]
-    training: Artifact[TrainResult]
-    benchmarks: Sequence[BenchmarkArtifacts]
-    english: tuple[Artifact[EnglishLoss], Artifact[EnglishLoss]] | None = None
-    tuned_selection: Artifact[SelectResult] | None = None
-    states: Sequence[Artifact[StatesResult]] = ()
+    pairs: Step[Prepared]
+    selection: Step[SelectResult]
+    training: Step[TrainResult]
+    benchmarks: Sequence[BenchmarkSteps]
+    english: tuple[Step[EnglishLoss], Step[EnglishLoss]] | None = None
+    tuned_selection: Step[SelectResult] | None = None
+    states: Sequence[Step[StatesResult]] = ()
+
+    def __iter__(self) -> Iterator[Step[Any]]:
+        """All of them."""
+        yield from (self.pairs, self.selection, self.training)
+        for benchmark in self.benchmarks:
+            yield from (benchmark.before, benchmark.after, benchmark.comparison)
+        yield from (*(self.english or ()), *([self.tuned_selection] if self.tuned_selection else []), *self.states)
 
 
-def report_step(run: RunConfig, artifacts: RunArtifacts, steps: Mapping[str, Artifact[Any]]) -> Step[ReportResult]:
+def report_step(config: RunConfig, steps: RunSteps, model: Model) -> Step[ReportResult]:
     """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
 
     Args:
-        run: its name, model, limit and trained projections are shown.
-        artifacts: what it came to.
-        steps: all that the run rests on, title -> artifact, in order; `artifacts` are among them.
+        config: the page shows its name, model, limit and trained projections.
+        steps: the page shows their results, and names all steps that they rest on.
+        model: the base; the page names the steps that it rests on or waits for.
     """
-    # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
-    config = ReportConfig(
-        run=run.name,
-        model=run.model.name,
-        limit=run.limit,
-        projections=run.training.projections,
-        names=Languages.of(run.corpora).added_names,
+    shown = ReportConfig(
+        run=config.name,
+        # Not the whole path: a submitted job runs in a copy of the folder, and its report is the same.
+        model=config.model.name,
+        limit=config.limit,
+        projections=config.training.projections,
+        names=Languages.of(config.corpora).added_names,
     )
-    steps = dict(steps)  # the caller's may grow before this one runs
+    inputs = {step.label: step for step in steps_to(model, *steps)}
 
-    def work(attempt: Attempt) -> ReportResult:
+    def run(attempt: Attempt) -> ReportResult:
         from slam_ray.reporting.page import report_page
         from slam_ray.reporting.table import accuracy_table
 
-        found = _gather(config, artifacts, steps, Storage.of(run))
-        (attempt.directory / PAGE_FILE).write_text(report_page(found), encoding="utf-8")
-        return ReportResult(page=PAGE_FILE, table=accuracy_table(found))
+        findings = _gather(shown, steps, inputs, attempt)
+        (attempt.directory / PAGE_FILE).write_text(report_page(findings), encoding="utf-8")
+        return ReportResult(page=PAGE_FILE, table=accuracy_table(findings))
 
-    return Step("report", 3, config, steps, ReportResult, work)
+    return Step("report", 3, shown, inputs, ReportResult, run)
 
 
-def _gather(
-    config: ReportConfig, artifacts: RunArtifacts, steps: Mapping[str, Artifact[Any]], storage: Storage
-) -> Findings:
-    records = {title: storage.record(artifact) for title, artifact in steps.items()}
-    english, tuned = artifacts.english, artifacts.tuned_selection
+def _gather(shown: ReportConfig, steps: RunSteps, inputs: dict[str, Step[Any]], attempt: Attempt) -> Findings:
+    records = {label: attempt.artifacts.storage.record(attempt[step]) for label, step in inputs.items()}
     return Findings(
-        run=config.run,
-        model=config.model,
+        run=shown.run,
+        model=shown.model,
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        limit=config.limit,
-        selection=artifacts.selection.result,
-        projections=config.projections,
-        pairs=artifacts.pairs.result,
-        training=artifacts.training.result,
-        english=english and (english[0].result, english[1].result),
-        losses=tuple(read_losses(artifacts.training)),
+        limit=shown.limit,
+        selection=attempt[steps.selection].result,
+        projections=shown.projections,
+        pairs=attempt[steps.pairs].result,
+        training=attempt[steps.training].result,
+        english=steps.english and (attempt[steps.english[0]].result, attempt[steps.english[1]].result),
+        losses=tuple(read_losses(attempt[steps.training])),
         benchmarks=tuple(
-            Benchmark(item.name, item.before.result, item.after.result, item.comparison.result)
-            for item in artifacts.benchmarks
+            BenchmarkFindings(
+                benchmark.name,
+                attempt[benchmark.before].result,
+                attempt[benchmark.after].result,
+                attempt[benchmark.comparison].result,
+            )
+            for benchmark in steps.benchmarks
         ),
         steps=tuple(
-            StepRecord(title, record["fingerprint"], record["started"], record["seconds"], record["config"])
-            for title, record in records.items()
+            StepRecord(label, record["fingerprint"], record["started"], record["seconds"], record["config"])
+            for label, record in records.items()
         ),
         versions=max(records.values(), key=lambda record: str(record["started"]))["versions"],
-        tuned_selection=None if tuned is None else tuned.result,
-        states=tuple(StateMap(item.result, read_map(item)) for item in artifacts.states),
-        names=config.names,
+        tuned_selection=attempt[steps.tuned_selection].result if steps.tuned_selection else None,
+        states=tuple(StateMap(attempt[step].result, read_map(attempt[step])) for step in steps.states),
+        names=shown.names,
     )

@@ -16,8 +16,8 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> "Markup":
 
     Args:
         figure: drawn in `INK` where it should follow the page's text colour.
-        name: unique in the page; every id within the element starts with it.
-        alt: what the figure shows, for those who do not see it.
+        name: unique in the page; every id in the element starts with it.
+        alt: describes the figure to people who cannot see it.
     """
     from markupsafe import Markup, escape
     from matplotlib import rc_context

@@ -1,10 +1,10 @@
-"""The plain-text tables that a job ends with: accuracy per language, before and after tuning or of one model."""
+"""The plain-text tables that a run ends with: accuracy per language, before and after tuning or of one model."""
 
 from collections.abc import Sequence
 
 from slam_ray.evaluation.accuracy import LanguageScore, Scores
-from slam_ray.pipeline.table import aligned
-from slam_ray.reporting.findings import Benchmark, Findings, LanguageRow, most_written, problems_asked
+from slam_ray.reporting.findings import BenchmarkFindings, Findings, LanguageRow, most_written, problems_per_language
+from slam_ray.terminal.table import aligned
 
 SIGNIFICANT_P = 0.05
 
@@ -38,7 +38,7 @@ def scores_table(name: str, scores: Scores) -> str:
         ("non-en", headline.avg_non_en, other.avg_non_en),
     ):
         rows.append((title, _percent(mean), "", "", _percent(by_other), "", "", ""))
-    title = f"{name}: accuracy in percent, {problems_asked(headline)} problems a language"
+    title = f"{name}: accuracy in percent, {problems_per_language(headline)} problems a language"
     return "\n".join([title, *aligned(rows)])
 
 
@@ -47,7 +47,7 @@ def points(value: float) -> str:
     return f"{round(value, 1) + 0.0:+.1f}"
 
 
-def _benchmark(benchmark: Benchmark) -> str:
+def _benchmark(benchmark: BenchmarkFindings) -> str:
     rows: list[Sequence[str]] = [("language", "before", "95 %", "after", "95 %", "change", "PCR before", "after")]
     rows += [_row(row) for row in benchmark.languages]
     rows += [
@@ -67,20 +67,20 @@ def _benchmark(benchmark: Benchmark) -> str:
             f"{head.name}: {points(change.difference)} points"
             f" [{points(change.low)}, {points(change.high)}], {head.verdict}",
             "",
-            *aligned(_more(benchmark)),
+            *aligned(_details(benchmark)),
         ]
     )
 
 
 def _where_highest(findings: Findings) -> str:
-    """A line on layers that the paper's rule would not have found, if they are the rule's."""
-    found = findings.selection
-    said = found.chosen_by in ("rule", "random") and found.where_highest
-    return f"\n{said}" if said else ""
+    """A line that says where K ends for a reason that is not the paper's, if the rule decided the layers."""
+    selection = findings.selection
+    note = selection.chosen_by in ("rule", "random") and selection.where_highest
+    return f"\n{note}" if note else ""
 
 
-def _more(benchmark: Benchmark) -> list[Sequence[str]]:
-    """By the other extractor; responses in which the headline one found none; those cut; the language of most."""
+def _details(benchmark: BenchmarkFindings) -> list[Sequence[str]]:
+    """Accuracy by the other extractor, responses without an answer, responses cut, the language of most responses."""
     rows: list[Sequence[str]] = [
         ("language", benchmark.extractors[1], "after", "none", "after", "cut", "after", "written in", "after")
     ]

@@ -28,22 +28,18 @@ class Space:
 
     Attributes:
         domains: key -> domain.
-        own: key -> label of the configuration's own value: the point of trial 0.
-        values: key -> label -> value, for listed options and the own value.
+        trial_0: key -> label of the configuration's value.
+        values: key -> label -> value, for listed options and the configuration's value.
     """
 
     domains: Mapping[str, Domain]
-    own: Point
+    trial_0: Point
     values: Mapping[str, Mapping[Label, Any]]
 
     @property
     def grid_points(self) -> int:
         """How many points the grid has; 1 without a grid."""
         return prod(len(domain.grid) for domain in self.domains.values() if domain.grid)
-
-    def labels(self, key: str) -> list[Label]:
-        """Labels of the listed options of `key`."""
-        return [label(option) for option in self.domains[key].options or ()]
 
     def apply(self, config: RunConfig, point: Point) -> RunConfig:
         """`config` with the values of a point."""
@@ -69,19 +65,20 @@ def read_space(config: RunConfig) -> Space:
         raise InputError(f"search.space: {' and '.join(typed)} type the layers in two ways; search one of them")
     known = [key for key, _ in known_keys() if key.startswith(SECTIONS)]
     values: dict[str, dict[Label, Any]] = {}
-    own: dict[str, Label] = {}
+    trial_0: dict[str, Label] = {}
     for key, domain in search.space.items():
         if key not in known:
             raise InputError(f"search.space: {key!r} cannot be searched: {nearest(key, known)}")
-        mine = _value(config, key)
-        own[key] = label(mine)
+        section, _, name = key.partition(".")
+        configured = getattr(getattr(config, section), name)
+        trial_0[key] = label(configured)
         options = {label(option): _expanded(key, option) for option in domain.options or ()}
         if len(options) < len(domain.options or ()):
             raise InputError(f"search.space.{key}: an option is there twice")
         for value in [*options.values(), *_samples(domain)]:
             _with(config, key, value)
-        values[key] = {own[key]: mine, **options}
-    space = Space(search.space, own, values)
+        values[key] = {trial_0[key]: configured, **options}
+    space = Space(search.space, trial_0, values)
     _check_number(space, config)
     return space
 
@@ -112,14 +109,9 @@ def _expanded(key: str, option: Any) -> Any:
 
 
 def _samples(domain: Domain) -> list[float]:
-    """Ends of a range and a value within: what a key must take."""
+    """The ends of a range and a value between them, all of which a key must take."""
     low, high = domain.uniform or domain.loguniform or (0.0, 0.0)
     return [low, low + 0.37 * (high - low), high] if high > low else []
-
-
-def _value(config: RunConfig, key: str) -> Any:
-    section, _, name = key.partition(".")
-    return getattr(getattr(config, section), name)
 
 
 def _with(config: RunConfig, key: str, value: Any) -> RunConfig:

@@ -1,4 +1,4 @@
-"""What the rule would select with every overlap and several neuron shares: free once the neurons are counted."""
+"""What the rule would select with other overlaps and neuron shares; it costs nothing, as the neurons are counted."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -8,17 +8,17 @@ from pydantic import BaseModel
 
 from slam_ray.config import SelectionConfig
 from slam_ray.config.schema import Overlap
-from slam_ray.pipeline.table import aligned
 from slam_ray.selection.rule import Integers, activated_share, apply_rule, overlap_with_english
+from slam_ray.terminal.table import aligned
 
 NEURON_SHARES = (0.3, 0.5, 0.7)
 
 
 class Alternative(BaseModel):
-    """What the rule comes to with one overlap and neuron share; its last four are those of `Ruling`.
+    """The layers that the rule selects with one overlap and neuron share; the last four fields are those of `Ruling`.
 
     Attributes:
-        configured: whether these are the ones that the rule was asked with.
+        configured: whether the configuration names this overlap and neuron share.
     """
 
     overlap: Overlap
@@ -33,36 +33,36 @@ class Alternative(BaseModel):
 def alternatives(
     activated: Integers, tokens: Integers, english: int, config: SelectionConfig
 ) -> tuple[Alternative, ...]:
-    """The rule with each overlap and each of `NEURON_SHARES` and the configured one, everything else as configured.
+    """Apply the rule with each overlap and each neuron share of `NEURON_SHARES` and of the configuration.
 
     Args:
         activated: [N, L, neurons].
         tokens: [N].
-        english: the place of English.
-        config: the rule's options.
+        english: index of English.
+        config: the rule's other options.
     """
     share = activated_share(activated, tokens)
-    found = []
+    results = []
     for overlap in get_args(Overlap):
         for neuron_share in sorted({*NEURON_SHARES, config.neuron_share}):
-            asked = config.model_copy(update={"overlap": overlap, "neuron_share": neuron_share})
-            ruling = apply_rule(share, overlap_with_english(activated, tokens, english, asked), asked)
-            found.append(
+            changed = config.model_copy(update={"overlap": overlap, "neuron_share": neuron_share})
+            ruling = apply_rule(share, overlap_with_english(activated, tokens, english, changed), changed)
+            results.append(
                 Alternative(
                     overlap=overlap,
                     neuron_share=neuron_share,
-                    configured=asked == config,
+                    configured=changed == config,
                     highest=ruling.highest,
                     peak=ruling.peak,
                     k_end=ruling.k_end,
                     layers=ruling.layers,
                 )
             )
-    return tuple(found)
+    return tuple(results)
 
 
-def alternatives_table(found: Iterable[Alternative]) -> str:
-    """The alternatives as text, a line each under two of heading."""
+def alternatives_table(alternatives: Iterable[Alternative]) -> str:
+    """A line for each alternative, under a title and a heading."""
     rows: list[Sequence[str]] = [("overlap", "neuron_share", "highest in", "from 2 on", "K", "selects")]
     rows += [
         (
@@ -73,7 +73,7 @@ def alternatives_table(found: Iterable[Alternative]) -> str:
             layer_ranges(range(one.k_end)),
             layer_ranges(one.layers),
         )
-        for one in found
+        for one in alternatives
     ]
     title = "what the rule selects by overlap and neuron_share (* as configured)"
     return "\n".join([title, *aligned(rows, left=(0, 4, 5))])

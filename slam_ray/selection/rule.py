@@ -1,6 +1,6 @@
 """The rule as pure functions of counts: overlap with English bounds the layers K, the MSD over K selects (Eq. 3-7).
 
-N languages, English among them; L layers. `english` is the place of English among the languages.
+N languages, English among them; L layers. `english` is the index of English among the languages.
 """
 
 import math
@@ -14,7 +14,7 @@ from slam_ray.config import SelectionConfig
 
 Integers = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
-# Values this close are equal but for rounding, so that ties do not depend on the order of a sum.
+# Values this close count as equal, so that rounding does not decide a tie.
 TIE = 1e-12
 # An empty K selects nothing, nor does a K of one layer, whose MSD cannot exceed its own mean.
 FEWEST_LAYERS_OF_K = 2
@@ -22,13 +22,13 @@ FEWEST_LAYERS_OF_K = 2
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the rule says.
+    """What the rule selects, and all that it computes on the way.
 
     Attributes:
         mean_overlap: [L], over the languages other than English.
-        highest: the layer where it is highest, the lowest of several.
-        peak: the same of the layers from 2 on: before it end the language-specific layers; None without such layers.
-        k_end: one past the last of the language-specific layers K = 0 .. k_end - 1.
+        highest: the layer where it is highest; of several such layers the lowest.
+        peak: the same among the layers from 2 on, which ends the language-specific layers; None without such layers.
+        k_end: one past the last of the language-specific layers, which are K = 0 .. k_end - 1.
         msd: [L], population variance of the activated share over all languages (Eq. 6).
         theta: the threshold, the mean MSD over K times `theta_factor` (Eq. 7); None for an empty K.
         layers: those of K whose MSD exceeds theta.
@@ -79,8 +79,8 @@ def apply_rule(share: Floats, overlap: Floats, config: SelectionConfig) -> Rulin
     """Select the layers.
 
     The paper's K ends before the layer of the highest mean overlap. Where that is layer 0 or 1 the paper's rule can
-    select nothing whatever the counts, so the maximum is taken over the layers from 2 on; elsewhere it is the paper's.
-    K depends on the overlap alone: `theta_factor` does not change it.
+    select nothing, whatever the counts are, so here the maximum is taken over the layers from 2 on. K depends on the
+    overlap alone: `theta_factor` does not change it.
 
     Args:
         share: [N, L] activated share of all languages.
@@ -109,25 +109,25 @@ def _highest(values: Floats) -> int:
 def resampled_layers(
     activated: Integers, tokens: Integers, english: int, config: SelectionConfig
 ) -> list[tuple[int, ...]]:
-    """What the rule selects with one language other than English, or one group of questions, left out at a time.
+    """What the rule selects without one of the languages other than English, or without one group of questions.
 
     Args:
         activated: [groups, N, L, neurons].
         tokens: [groups, N].
-        english: the place of English.
+        english: index of English.
         config: the rule's options.
 
     Returns:
-        The selected layers of each resample; nothing is resampled over a single group or a single other language.
+        The selected layers of each resample. A single group, or a single language beside English, gives none.
     """
     all_activated, all_tokens = activated.sum(axis=0, dtype=np.int64), tokens.sum(axis=0, dtype=np.int64)
     selected = []
-    others = [place for place in range(len(all_tokens)) if place != english]
+    others = [index for index in range(len(all_tokens)) if index != english]
     if len(others) > 1:
         share = activated_share(all_activated, all_tokens)
         overlap = overlap_with_english(all_activated, all_tokens, english, config)
-        for row, place in enumerate(others):
-            ruling = apply_rule(np.delete(share, place, axis=0), np.delete(overlap, row, axis=0), config)
+        for row, index in enumerate(others):
+            ruling = apply_rule(np.delete(share, index, axis=0), np.delete(overlap, row, axis=0), config)
             selected.append(ruling.layers)
     if len(activated) > 1:
         for group in range(len(activated)):

@@ -1,14 +1,13 @@
-"""The select step: the rule on a counts artifact, how stable its choice is, and the error when it chooses nothing."""
+"""The select step: the rule on a counts artifact, how stable its layers are, and the error when there are none."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import BaseModel
 
-from slam_ray.activations.counts import COUNTS_FILE, Counts, read_counts
+from slam_ray.activations import COUNTS_FILE, CountResult, Counts, read_counts
 from slam_ray.config import ENGLISH, InputError, SelectionConfig
-from slam_ray.pipeline.step import Artifact, Attempt, Step
 from slam_ray.selection.alternatives import Alternative, alternatives, alternatives_table
 from slam_ray.selection.rule import (
     FEWEST_LAYERS_OF_K,
@@ -19,9 +18,11 @@ from slam_ray.selection.rule import (
     overlap_with_english,
     resampled_layers,
 )
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import Attempt, Derived, Input, Step, known
 
 SELECTION_FILE = "selection.json"
-# Whoever changes what the rule gives for the same counts raises this.
+# Raise it with every change that gives another result for the same counts.
 SELECT_VERSION = 2
 ChosenBy = Literal["rule", "config", "first", "random", "all"]
 
@@ -37,12 +38,14 @@ class SelectResult(BaseModel):
         peak: the layer from 2 on where it is highest; None if the model has no such layer.
         k_end: one past the last language-specific layer; `peak`, or less where `max_layer_share` caps it.
         msd: mean squared deviation (Eq. 6).
-        theta: the threshold (Eq. 7); None if there is no language-specific layer, and the layers are not the rule's.
+        theta: the threshold (Eq. 7); None if no layer is language-specific.
         layers: the selected layers.
-        chosen_by: the rule, or the configuration: typed layers (config), the first ones, as many random ones, all.
+        chosen_by: what decided `layers`: the rule, or the configuration, with typed layers ("config"), the first ones,
+            random ones or all.
         rule_layers: what the rule alone selects.
-        stability: share of the resamples in which the rule selects a layer; empty without resamples.
-        resamples: how many there are: each language other than English and each group of questions left out once.
+        stability: of each layer, the share of the resamples in which the rule selects it; empty without resamples.
+        resamples: how many there are: one without each language other than English, one without each group of
+            questions.
         alternatives: what the rule selects with other overlaps and neuron shares.
     """
 
@@ -64,7 +67,7 @@ class SelectResult(BaseModel):
 
     @property
     def where_highest(self) -> str:
-        """Where the overlap is highest, if the paper's rule has no answer there and a later layer is taken; else ""."""
+        """The layer of the highest overlap and the one taken instead, where they differ; else ""."""
         if self.peak is None or self.peak == self.highest:
             return ""
         first, later = (f"layer {layer} ({self.mean_overlap[layer]:.3f})" for layer in (self.highest, self.peak))
@@ -72,7 +75,7 @@ class SelectResult(BaseModel):
 
 
 class NothingSelected(InputError):
-    """The rule was asked and selects nothing; `result` is all that it came to, without layers."""
+    """The rule selects no layer; `result` is all that it computed."""
 
     def __init__(self, message: str, result: SelectResult) -> None:
         super().__init__(message)
@@ -82,23 +85,43 @@ class NothingSelected(InputError):
         return type(self), (str(self), self.result)
 
 
-def select_step(config: SelectionConfig, counts: Artifact[Any]) -> Step[SelectResult]:
-    """Select the layers that handle the input language, in the driver; the artifact's file is `selection.json`."""
+def select_step(
+    config: SelectionConfig, counts: Input[CountResult], layers: Input[SelectResult] | None = None
+) -> Step[SelectResult]:
+    """Select the layers that handle the input language, in the driver; the artifact's file is `selection.json`.
+
+    With `layers` of an earlier selection the result names those, as if they were typed: those of a tuned model are
+    the ones that were tuned.
+    """
+    selection = known(config) if layers is None else _with_layers_of(layers, config)
 
     def run(attempt: Attempt) -> SelectResult:
-        result = select(read_counts(counts.file(COUNTS_FILE)), config)
+        result = select(read_counts(attempt[counts].file(COUNTS_FILE)), attempt[selection])
         (attempt.directory / SELECTION_FILE).write_text(result.model_dump_json(indent=1) + "\n")
         return result
 
-    return Step("select", SELECT_VERSION, config, {"counts": counts}, SelectResult, run)
+    return Step("select", SELECT_VERSION, selection, {"counts": counts}, SelectResult, run)
+
+
+def _with_layers_of(layers: Input[SelectResult], config: SelectionConfig) -> Derived[SelectionConfig]:
+    def typed(artifacts: Artifacts) -> SelectionConfig:
+        return SelectionConfig(
+            layers=artifacts[layers].result.layers,
+            neuron_share=config.neuron_share,
+            overlap=config.overlap,
+            theta_factor=config.theta_factor,
+            max_layer_share=config.max_layer_share,
+        )
+
+    return Derived([layers], typed)
 
 
 def select(counts: Counts, config: SelectionConfig) -> SelectResult:
     """Apply the rule to `counts` and to its resamples (sections 3.1 and 3.2).
 
     Raises:
-        NothingSelected: the rule is asked and selects nothing.
-        InputError: English or any other language is missing, or the model has not the layers that the configuration
+        NothingSelected: the rule selects no layer, and the configuration names none.
+        InputError: English is missing or is the only language, or the model lacks a layer that the configuration
             names.
     """
     languages = counts.languages
@@ -134,7 +157,7 @@ def select(counts: Counts, config: SelectionConfig) -> SelectResult:
 
 
 def check_layers(config: SelectionConfig, count: int) -> None:
-    """Raise InputError if a model of `count` layers has not those that the configuration names."""
+    """Raise InputError if a model of `count` layers lacks one that the configuration names."""
     beyond = [layer for layer in config.layers or () if layer >= count]
     if beyond:
         raise InputError(f"selection.layers: there is no layer {beyond[0]}; the model has layers 0 to {count - 1}")
@@ -167,7 +190,7 @@ def _chosen(ruling: Ruling, config: SelectionConfig) -> tuple[tuple[int, ...], C
 
 
 def _why_nothing(result: SelectResult, config: SelectionConfig) -> str:
-    """Say why the rule selects no layer and which options change that."""
+    """Why the rule selects no layer, and the options that change that."""
     count, k_end = len(result.msd), result.k_end
     typed = "type the layers (selection.layers)"
     if result.peak is None:

@@ -1,7 +1,7 @@
 """Which pairs make an optimizer step, and how they are laid out for the workers.
 
-A step is a fixed set of pairs, a function of (seed, epoch, step) alone. Only afterwards are its pairs packed into rows
-and dealt to the ranks, so neither the packing nor the number of workers changes what a step is (DESIGN.md, Engines).
+A step is a fixed set of pairs, a function of (seed, epoch, step) alone. Its pairs are packed into rows and dealt to
+the ranks only afterwards, so neither the packing nor the number of workers changes what a step learns from.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Example:
-    """A pair as tokens.
+class TokenizedExample:
+    """A translation pair, or another text, as tokens.
 
     Attributes:
         tokens: [length], prompt, English side and end of sequence.
         prompt: number of leading tokens that carry no loss.
-        name: says which pair it is.
+        name: of the pair, for messages.
     """
 
     tokens: NDArray[np.int32]
@@ -27,13 +27,13 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Row:
-    """Examples one after the other for one forward pass; equal lengths where not said otherwise.
+class PackedRow:
+    """Examples one after the other, for one forward pass.
 
     Attributes:
         tokens: [length].
-        positions: [length], from 0 in each example; a fall back to 0 starts the next example.
-        predicting: [targets], places in the row whose next token carries loss.
+        positions: [length], from 0 on in each example.
+        predicting: [targets], indices of the tokens whose next token carries loss.
         targets: [targets], those next tokens.
     """
 
@@ -50,9 +50,9 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 
 def batch(step: int, examples: int, batch_size: int, seed: int) -> NDArray[np.int64]:
     """Indices of the examples of an optimizer step, counted from 0 over all epochs; each epoch is shuffled anew."""
-    epoch, place = divmod(step, steps_per_epoch(examples, batch_size))
+    epoch, step_of_epoch = divmod(step, steps_per_epoch(examples, batch_size))
     order = np.random.default_rng([seed, epoch]).permutation(examples)
-    return order[place * batch_size : (place + 1) * batch_size]
+    return order[step_of_epoch * batch_size : (step_of_epoch + 1) * batch_size]
 
 
 def pack(lengths: Sequence[int], pack_length: int, ranks: int) -> list[list[int]]:
@@ -80,24 +80,24 @@ def pack(lengths: Sequence[int], pack_length: int, ranks: int) -> list[list[int]
         count += ranks
 
 
-def rows_of_rank(examples: Sequence[Example], pack_length: int, rank: int, ranks: int) -> list[Row]:
+def rows_of_rank(examples: Sequence[TokenizedExample], pack_length: int, rank: int, ranks: int) -> list[PackedRow]:
     """The rows that one rank computes of a step's examples; every rank gets equally many."""
     packed = pack([len(example.tokens) for example in examples], pack_length, ranks)
     return [_row([examples[index] for index in indices]) for indices in packed[rank::ranks]]
 
 
-def target_tokens(examples: Sequence[Example]) -> int:
+def target_tokens(examples: Sequence[TokenizedExample]) -> int:
     """Tokens that carry loss."""
     return sum(len(example.tokens) - example.prompt for example in examples)
 
 
-def empty_row() -> Row:
+def empty_row() -> PackedRow:
     """A row without targets, for a rank that has nothing to do in a forward pass that all ranks take."""
     nothing, zero = np.zeros(0, np.int64), np.zeros(1, np.int64)
-    return Row(zero, zero, nothing, nothing)
+    return PackedRow(zero, zero, nothing, nothing)
 
 
-def _row(examples: Sequence[Example]) -> Row:
+def _row(examples: Sequence[TokenizedExample]) -> PackedRow:
     if not examples:
         return empty_row()
     starts = np.cumsum([0, *(len(example.tokens) for example in examples)])
@@ -109,4 +109,4 @@ def _row(examples: Sequence[Example]) -> Row:
             for start, example in zip(starts, examples, strict=False)
         ]
     )
-    return Row(tokens, positions, targets - 1, tokens[targets])
+    return PackedRow(tokens, positions, targets - 1, tokens[targets])

@@ -1,7 +1,7 @@
-"""Training checkpoints: one format by parameter name, so a run goes on with any number of workers.
+"""Training checkpoints by parameter name, so that a training can go on with any number of workers.
 
 `tensors.safetensors` holds, per trained parameter, its float32 master copy and both of Adam's moments;
-`progress.json` how far the run was and the losses so far.
+`progress.json` holds the steps done and the losses so far.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 
 from slam_ray.training.job import StepLoss
-from slam_ray.training.snapshot import PROGRESS_FILE, TENSORS_FILE
+from slam_ray.training.last_checkpoint import PROGRESS_FILE, TENSORS_FILE
 
 MASTER = "master"
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -27,7 +27,7 @@ Parameters = Mapping[str, torch.nn.Parameter]
 
 
 class TrainingProgress(BaseModel):
-    """How far a run is.
+    """How far a training is.
 
     Attributes:
         epoch: of the next step, from 0.

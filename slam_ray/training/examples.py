@@ -10,7 +10,7 @@ from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.records import Pair
 from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
-from slam_ray.training.batches import Example
+from slam_ray.training.batches import TokenizedExample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,10 +22,10 @@ def tokenize(
     pairs: Sequence[Pair],
     max_length: int,
     languages: Languages = KNOWN,
-) -> list[Example]:
-    """Each pair that has at most `max_length` tokens: prompt, a space, the English side, end of sequence.
+) -> list[TokenizedExample]:
+    """Each pair as tokens: prompt, a space, the English side, end of sequence; of longer pairs than `max_length`, none.
 
-    The beginning of sequence is in front, if the model has one. A longer pair is left out, never cut.
+    The beginning of sequence is in front, if the model has one. No pair is ever cut.
 
     Raises:
         InputError: the tokenizer has no end of sequence, a pair spells one, or no pair is short enough.
@@ -40,10 +40,10 @@ def tokenize(
         name = f"{pair.id!r} ({pair.language}, {pair.kind})"
         check_unmarked(marks, f"{pair.source}\n{pair.english}", f"the pair {name}")
         if len(tokens.ids) < max_length:
-            # By what tokens cover: the prompt alone may be cut into other tokens than inside the whole.
+            # Counted by the characters that tokens cover: the prompt alone may be cut into other tokens.
             prompt = len(_prompt(prompts, pair, languages))
             without_loss = sum(last <= prompt for _, last in tokens.spans)
-            examples.append(Example(np.array([*tokens.ids, end], np.int32), without_loss, name))
+            examples.append(TokenizedExample(np.array([*tokens.ids, end], np.int32), without_loss, name))
     if not examples:
         raise InputError(f"no translation pair has at most {max_length} tokens; raise training.max_length")
     return examples

@@ -1,4 +1,4 @@
-"""What a training worker is asked to do and what comes of it."""
+"""What every training worker gets, and what a training returns."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,27 +9,27 @@ from pydantic import BaseModel
 from slam_ray.config import PromptsConfig, TrainingConfig
 from slam_ray.corpora.languages import Languages
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.location import Location
+from slam_ray.store.step import Artifact
 
 LOSS_FILE = "loss.jsonl"
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """All that a worker needs; the same for every rank.
+    """What a worker needs to know; the same for every rank.
 
     Attributes:
         dtype: of the forward pass; master weights, moments and accumulated gradients are float32.
         pairs: the prepared corpus of translation pairs.
-        languages: those that are known, for their names.
-        model: what is tuned.
-        layers: 0-based, the layers whose projections are tuned.
+        languages: their names are in the prompt.
+        model: the one to tune.
+        layers: those whose projections are tuned, 0-based.
         cache: folder on each node for assembled models.
         checkpoint_steps: optimizer steps between checkpoints.
         output: where rank 0 puts the tuned tensors and the losses.
-        share: of the optimizer steps that are taken; less than 1 leaves a checkpoint in `output` as well.
-        earlier: a checkpoint of this training, or of a smaller share of it, to go on from.
+        share: of the optimizer steps to take; with less than 1 a checkpoint is put into `output` as well.
+        earlier: the folder of a checkpoint to go on from, of this training or of a smaller share of it.
     """
 
     config: TrainingConfig
@@ -63,7 +63,7 @@ class StepLoss(BaseModel):
 
 
 class TrainResult(BaseModel):
-    """What a training came to.
+    """A finished training.
 
     Attributes:
         pairs: translation pairs trained on, in each epoch.

@@ -1,4 +1,4 @@
-"""The loss of packed rows, exact for each example in them, on any model family."""
+"""The loss of a packed row; each example in it has the loss that it would have alone."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slam_ray.training.batches import Row
+from slam_ray.training.batches import PackedRow
 
 
-def negative_log_likelihood(model: torch.nn.Module, row: Row, device: torch.device) -> torch.Tensor:
-    """Of a row's targets, summed, in nats: a scalar in float32.
+def negative_log_likelihood(model: torch.nn.Module, row: PackedRow, device: torch.device) -> torch.Tensor:
+    """The summed negative log-likelihood of a row's targets, in nats: a scalar in float32.
 
-    Positions that start again at 0 keep the row's examples from seeing one another, and the vocabulary is scored only
-    where a target follows.
+    Attention is split where positions start again at 0, so examples do not attend to one another. The vocabulary is
+    scored only where a target follows.
     """
 
     def tensor(values: NDArray[np.int64]) -> torch.Tensor:

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, Section, TrainingConfig
+from slam_ray.config import InputError, RunConfig, Section, TrainingConfig
 from slam_ray.corpora import Prepared
-from slam_ray.corpora.languages import KNOWN, Languages
+from slam_ray.corpora.languages import Languages
 from slam_ray.models.families import WHOLE_LAYER
-from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.location import Location
-from slam_ray.pipeline.step import Artifact, Attempt, HasFingerprint, Step
+from slam_ray.models.reference import Model, ModelRef
+from slam_ray.selection import SelectResult
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.location import Location
+from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
+from slam_ray.store.workers import Cluster
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
-from slam_ray.training.snapshot import last_whole
+from slam_ray.training.last_checkpoint import last_complete_checkpoint
 
 if TYPE_CHECKING:
     from ray.train import UserCallback
 
-RUN_NAME = "train"  # a rerun that finds this run in its scratch folder goes on from its last checkpoint
+RUN_NAME = "train"  # Ray Train's: a rerun that finds this run in its scratch folder goes on from its last checkpoint
 WORKER_DEATHS = 5
 CONTROLLER_DEATHS = 3
 FAILED_STARTS = 2
@@ -60,63 +62,62 @@ class PartConfig(TrainConfig):
 
 
 def train_step(
-    config: TrainingConfig,
-    prompts: PromptsConfig,
-    dtype: str,
-    pairs: Artifact[Prepared],
-    model: ModelRef,
-    layers: Sequence[int],
-    execution: ExecutionConfig,
+    config: RunConfig,
+    pairs: Input[Prepared],
+    model: Model,
+    layers: Input[SelectResult],
+    *,
     share: float = 1.0,
     earlier: Artifact[TrainResult] | None = None,
     callbacks: Sequence["UserCallback"] = (),
-    languages: Languages = KNOWN,
 ) -> Step[TrainResult]:
-    """Tune `config.projections` of the 0-based `layers` of `model` on `pairs`.
+    """Tune `training.projections` of the selected `layers` of `model` on `pairs`.
 
     The artifact holds `trained.safetensors`, the tuned tensors alone under their state-dict names in the base's stored
-    precision, and `loss.jsonl`; a part of a training also the checkpoint to go on from.
+    precision, and `loss.jsonl`; that of a part of a training also holds the checkpoint to go on from.
 
     Args:
+        config: its training, translation prompt, dtype and languages decide the result.
         share: of the optimizer steps to take; the schedule stays that of the whole training.
         earlier: the same training up to a smaller share, whose steps are then not taken again.
         callbacks: of Ray Train, told of every checkpoint's step and translation loss.
-        languages: those of the pairs are among them.
 
     Raises:
-        InputError: (here) a setting cannot work; (in its run) the training diverges, or no pair is short enough.
+        InputError: (when it is planned) the model cannot be trained so; (in its run) the training diverges, or no pair
+            is short enough.
     """
-    check_training(config, dtype, model)
-    identity = TrainConfig(
-        training=config,
-        prompt=prompts.translation,
-        dtype=dtype,
-        layers=tuple(layers),
-        names=languages.added_names,
-    )
-    inputs: dict[str, HasFingerprint] = {"pairs": pairs, "model": model}
+
+    def step_config(artifacts: Artifacts) -> TrainConfig:
+        check_training(config.training, config.model.dtype, artifacts[model])
+        whole = TrainConfig(
+            training=config.training,
+            prompt=config.prompts.translation,
+            dtype=config.model.dtype,
+            layers=artifacts[layers].result.layers,
+            names=Languages.of(config.corpora).added_names,
+        )
+        return PartConfig(**dict(whole), share=share) if share < 1 else whole
 
     def run(attempt: Attempt) -> TrainResult:
         job = TrainJob(
-            config=config,
-            prompts=prompts,
-            dtype=dtype,
-            pairs=pairs,
-            languages=languages,
-            model=model,
-            layers=identity.layers,
-            cache=Path(execution.model_cache),
-            checkpoint_steps=execution.checkpoint_steps,
+            config=config.training,
+            prompts=config.prompts,
+            dtype=config.model.dtype,
+            pairs=attempt[pairs],
+            languages=Languages.of(config.corpora),
+            model=attempt[model],
+            layers=attempt[layers].result.layers,
+            cache=Path(config.execution.model_cache),
+            checkpoint_steps=config.execution.checkpoint_steps,
             output=attempt.output,
             share=share,
             earlier=None if earlier is None else earlier.directory,
         )
-        return _fit(job, attempt.context, attempt.scratch, callbacks, execution.node_wait_s)
+        return _fit(job, attempt.cluster, attempt.scratch, callbacks, config.execution.node_wait_s)
 
-    if share < 1:
-        part = PartConfig(**dict(identity), share=share)
-        return Step("train_part", 2, part, inputs, TrainResult, run, workers="training")
-    return Step("train", 3, identity, inputs, TrainResult, run, workers="training")
+    name, version = ("train_part", 2) if share < 1 else ("train", 3)
+    inputs = {"pairs": pairs, "model": model}
+    return Step(name, version, Derived([model, layers], step_config), inputs, TrainResult, run, workers="training")
 
 
 def check_training(config: TrainingConfig, dtype: str, model: ModelRef) -> None:
@@ -143,31 +144,26 @@ def read_losses(artifact: Artifact[TrainResult]) -> list[StepLoss]:
 
 
 def _fit(
-    job: TrainJob, context: Context, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
+    job: TrainJob, cluster: Cluster, scratch: Location, callbacks: Sequence["UserCallback"], node_wait_s: float
 ) -> TrainResult:
     from ray.exceptions import RayActorError
     from ray.train import CheckpointConfig, ControllerError, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
 
-    from slam_ray.training.hopeless import EndedJob, Hopeless
+    from slam_ray.cluster.ray_internals import before_workers_start, torch_trainer
+    from slam_ray.training.failures import EndOnInputError, refuse_ended_job
 
-    workers = context.workers("training")
-
-    class Trainer(TorchTrainer):
-        def _register_sigint_handler(self, controller: object) -> None:
-            """Ctrl-C is for the whole run; Ray Train would keep it for good and then exit with code 0."""
-
-    # An actor of its own that foresees a node's end; without it the workers die there and start again just the same.
+    workers = cluster.workers("training")
+    # An actor that foresees a node's end; without it the workers die with the node and are started again just the same.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
     # Seconds between two looks at the workers, for the next of which a checkpoint waits; by default 2.
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.5"
-    # When a node was lost, another may have to be added before the workers find their places again.
+    # After a node was lost, another may have to be added before the workers can start again.
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(max(60.0, node_wait_s))
     environment = WORKER_ENVIRONMENT if workers.gpus else WORKER_ENVIRONMENT | {"DS_ACCELERATOR": "cpu"}
-    given: dict[str, TrainJob] = {}  # read by each `fit`
-    trainer = Trainer(
+    worker_arguments: dict[str, TrainJob] = {}  # each `fit` reads them anew
+    trainer = torch_trainer(
         _work,
-        train_loop_config=given,
+        train_loop_config=worker_arguments,
         scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
@@ -175,16 +171,17 @@ def _fit(
         ),
         run_config=RunConfig(
             name=RUN_NAME,
-            **scratch.for_arrow(),
+            **scratch.ray_train_storage(),
             failure_config=FailureConfig(max_failures=WORKER_DEATHS, controller_failure_limit=FAILED_STARTS),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
-            callbacks=[Hopeless(), EndedJob(), *callbacks],
+            callbacks=[EndOnInputError(), before_workers_start(refuse_ended_job), *callbacks],
             logging_config=LoggingConfig(log_level="WARNING"),
             worker_runtime_env={"env_vars": environment},
         ),
     )
     for death in range(1, CONTROLLER_DEATHS + 1):
-        given["job"] = replace(job, earlier=last_whole(scratch / RUN_NAME) or job.earlier)
+        earlier = last_complete_checkpoint(scratch / RUN_NAME) or job.earlier
+        worker_arguments["job"] = replace(job, earlier=earlier)
         try:
             outcome: TrainResult | InputError = trainer.fit().return_value
         except ControllerError as error:
@@ -194,7 +191,7 @@ def _fit(
         except RayActorError:
             if death == CONTROLLER_DEATHS:
                 raise
-            context.workers("training")  # what its workers held is free again
+            cluster.workers("training")  # waits until the lost workers' resources are free again
             print(f"  train: its controller was lost ({death} of at most {CONTROLLER_DEATHS - 1} times)", flush=True)
         else:
             break
@@ -204,13 +201,13 @@ def _fit(
     return outcome
 
 
-def _work(config: dict[str, Any]) -> TrainResult | InputError:
+def _work(arguments: dict[str, Any]) -> TrainResult | InputError:
+    from slam_ray.cluster.ray_internals import silence_worker_errors
     from slam_ray.training.worker import train  # only workers load torch and DeepSpeed
 
     logging.getLogger("ray.train").setLevel(logging.WARNING)  # a line for every checkpoint
     try:
-        return train(config["job"])
+        return train(arguments["job"])
     except InputError:
-        # The driver says it; this logger would show the stack of what the user is to mend first.
-        logging.getLogger("ray.train.v2._internal.util").disabled = True
+        silence_worker_errors()  # the driver says this one
         raise

@@ -1,4 +1,4 @@
-"""One rank of a training: Ray Train runs `train` in each worker, all in step with one another (Eq. 8)."""
+"""One rank of a training: Ray Train runs `train` in every worker, and all take each optimizer step together (Eq. 8)."""
 
 import math
 import shutil
@@ -13,14 +13,23 @@ from safetensors.torch import save_file
 
 from slam_ray.config import InputError
 from slam_ray.corpora import read_pairs
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.checkpoint import weight_files
 from slam_ray.models.families import Family
-from slam_ray.models.loading import load_model, load_tokenizer, tune_only
-from slam_ray.models.placing import place
+from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import TRAINED_FILE
-from slam_ray.pipeline.progress import Progress
-from slam_ray.pipeline.room import room_in
-from slam_ray.training.batches import Example, Row, batch, empty_row, rows_of_rank, steps_per_epoch, target_tokens
+from slam_ray.models.trainable import tune_only
+from slam_ray.store.disk_space import full_disk_said
+from slam_ray.terminal.progress import Progress
+from slam_ray.training.batches import (
+    PackedRow,
+    TokenizedExample,
+    batch,
+    empty_row,
+    rows_of_rank,
+    steps_per_epoch,
+    target_tokens,
+)
 from slam_ray.training.checkpoint import TrainingProgress, master_weights, restore, save
 from slam_ray.training.examples import tokenize
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
@@ -33,13 +42,12 @@ NAMED_PAIRS = 3  # of the batch at which a training diverges
 def train(job: TrainJob) -> TrainResult | InputError:
     """Tune the model from the last checkpoint on, or from the start; rank 0 writes the result into `job.output`.
 
-    An `InputError` that every rank meets alike is returned, not raised: Ray Train answers an exception by starting the
-    workers again, which would not mend it.
+    All ranks meet an InputError of `_train`, so it is returned: Ray Train would restart the workers if it were raised.
 
     Raises:
-        InputError: rank 0 alone found no room for what it writes; see `Hopeless`.
+        InputError: the disk is full, which rank 0 alone meets; `EndOnInputError` then ends the training.
     """
-    with room_in(job.output):
+    with full_disk_said(job.output):
         try:
             return _train(job)
         except InputError as error:
@@ -47,7 +55,7 @@ def train(job: TrainJob) -> TrainResult | InputError:
 
 
 def _train(job: TrainJob) -> TrainResult:
-    folder = place(job.model, job.cache)
+    folder = checkpoint_folder(job.model, job.cache)
     pairs = read_pairs(job.pairs)
     tokenizer = load_tokenizer(folder, job.model.trusted)
     examples = tokenize(tokenizer, job.prompts, pairs, job.config.max_length, job.languages)
@@ -57,11 +65,11 @@ def _train(job: TrainJob) -> TrainResult:
         with checkpoint.as_directory() as saved:
             trainer.restore(Path(saved))
     elif job.earlier is not None:
-        with job.earlier.copied() as saved:
+        with job.earlier.local_folder() as saved:
             trainer.restore(Path(saved))
     progress = trainer.run()
     weights = master_weights(trainer.parameters)
-    with job.output.working() as output:
+    with job.output.staging_folder() as output:
         if job.share < 1:
             save(output, trainer.parameters, progress, write=trainer.rank == 0)
         if trainer.rank == 0:
@@ -84,10 +92,10 @@ class Trainer:
     Attributes:
         rank: of this worker.
         parameters: the trained ones, by their names in the model's state dict.
-        trained_share: share of the model's parameters that they are.
+        trained_share: their share of the model's parameters.
     """
 
-    def __init__(self, job: TrainJob, folder: Path, examples: Sequence[Example]) -> None:
+    def __init__(self, job: TrainJob, folder: Path, examples: Sequence[TokenizedExample]) -> None:
         self._job, self._examples = job, examples
         context = ray.train.get_context()
         self.rank, self._ranks = context.get_world_rank(), context.get_world_size()
@@ -99,7 +107,7 @@ class Trainer:
         self._epoch_steps = steps_per_epoch(len(examples), job.config.batch_size)
         self._steps = self._epoch_steps * job.config.epochs
         self._progress = TrainingProgress()
-        self._kept = 0
+        self._checkpointed = 0  # steps that the last checkpoint has done
 
     def restore(self, folder: Path) -> None:
         """Go on from the checkpoint in `folder`."""
@@ -109,22 +117,22 @@ class Trainer:
             self._engine.step()
 
         self._progress = restore(folder, self.parameters, self._optimizer, empty_step)
-        self._kept = self._progress.step
+        self._checkpointed = self._progress.step
         if self.rank == 0:
             print(f"  train: going on after step {self._progress.step}", flush=True)
 
     def run(self) -> TrainingProgress:
-        """Take all steps that are left of the job's share, with a checkpoint every so many."""
+        """Take the remaining steps of the job's share, with a checkpoint every `checkpoint_steps`."""
         progress = self._progress
         end = math.ceil(self._steps * self._job.share)
-        shown = Progress("train", end, "steps", done=progress.step)
+        display = Progress("train", end, "steps", done=progress.step)
         while progress.step < end:
             loss = self._step(progress.step)
             progress.losses.append(loss)
             progress.step += 1
             progress.epoch = progress.step // self._epoch_steps
             if self.rank == 0:
-                shown.advance(note=f"loss {loss.loss:.4f}")
+                display.advance(note=f"loss {loss.loss:.4f}")
         return progress
 
     def _step(self, step: int) -> StepLoss:
@@ -139,28 +147,28 @@ class Trainer:
         torch.distributed.all_reduce(total)
         loss = StepLoss(step=step + 1, loss=total.item() / tokens, learning_rate=rate, target_tokens=tokens)
         self._check("loss", loss.loss, step, examples)
-        # Only now, with a finite loss, are the weights so far known to be good.
-        if step % self._job.checkpoint_steps == 0 and step > self._kept:
+        # A finite loss shows that the weights of the steps before are good.
+        if step % self._job.checkpoint_steps == 0 and step > self._checkpointed:
             self._checkpoint()
         self._engine.step()
         self._check("gradient norm", float(self._engine.get_global_grad_norm()), step, examples)
         return loss
 
-    def _check(self, what: str, value: float, step: int, examples: Sequence[Example]) -> None:
-        """Raise InputError if this value of a step, which is the same on every rank, is not finite."""
+    def _check(self, what: str, value: float, step: int, examples: Sequence[TokenizedExample]) -> None:
+        """Raise InputError if a step's loss or gradient norm, which is the same on every rank, is not finite."""
         if math.isfinite(value):
             return
-        epoch, place = divmod(step, self._epoch_steps)
+        epoch, step_of_epoch = divmod(step, self._epoch_steps)
         pairs = ", ".join(example.name for example in examples[:NAMED_PAIRS])
         others = f" and {len(examples) - NAMED_PAIRS} more" if len(examples) > NAMED_PAIRS else ""
-        kept = f"; the checkpoint after step {self._kept} is kept" if self._kept else ""
+        kept = f"; the checkpoint after step {self._checkpointed} is kept" if self._checkpointed else ""
         raise InputError(
-            f"training diverged at step {step + 1} (batch {place + 1} of {self._epoch_steps} in epoch {epoch + 1},"
-            f" pairs {pairs}{others}): the {what} is {value};"
+            f"training diverged at step {step + 1} (batch {step_of_epoch + 1} of {self._epoch_steps} in epoch"
+            f" {epoch + 1}, pairs {pairs}{others}): the {what} is {value};"
             f" try a smaller training.learning_rate than {self._job.config.learning_rate:g}{kept}"
         )
 
-    def _accumulate(self, rows: Sequence[Row], tokens: int) -> torch.Tensor:
+    def _accumulate(self, rows: Sequence[PackedRow], tokens: int) -> torch.Tensor:
         """Add the gradients of this rank's rows; returns their summed negative log-likelihood in nats, [1] float64."""
         total = torch.zeros(1, dtype=torch.float64, device=self._device)
         for number, row in enumerate(rows, start=1):
@@ -172,7 +180,7 @@ class Trainer:
         return total
 
     def _checkpoint(self) -> None:
-        # In the working directory, which Ray removes with its session; what a killed worker left there is taken over.
+        # In the working directory, which Ray removes with its session. A killed worker may have begun one there.
         folder = Path(f"checkpoint-{self._job.output.name}").absolute()
         if self.rank == 0:
             shutil.rmtree(folder, ignore_errors=True)
@@ -183,14 +191,14 @@ class Trainer:
         ray.train.report(metrics, checkpoint=checkpoint)
         if self.rank == 0:
             shutil.rmtree(folder)
-        self._kept = self._progress.step
+        self._checkpointed = self._progress.step
 
 
 def as_stored(folder: Path, family: Family, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
     """Float32 weights under the names and in the precision in which a checkpoint's files hold them.
 
-    What training in `dtype` did not move keeps the file's own number to the bit, as the frozen parts of a fused weight
-    must: loading it in `dtype` may have rounded it.
+    A number that training in `dtype` did not change is the file's to the bit, as the frozen parts of a fused weight
+    must be: loading it in `dtype` may have rounded it.
     """
     stored = {}
     for file in weight_files(folder):
@@ -198,7 +206,7 @@ def as_stored(folder: Path, family: Family, weights: Mapping[str, torch.Tensor],
             for name in stream.keys():  # noqa: SIM118 - not a dict
                 if (weight := weights.get(family.loaded_name(name))) is not None:
                     before = stream.get_tensor(name)
-                    unmoved = weight == before.to(getattr(torch, dtype)).float()
-                    stored[name] = torch.where(unmoved, before, weight.to(before.dtype))
+                    unchanged = weight == before.to(getattr(torch, dtype)).float()
+                    stored[name] = torch.where(unchanged, before, weight.to(before.dtype))
     assert len(stored) == len(weights), "a trained weight is none of the checkpoint's tensors"
     return stored

@@ -21,7 +21,7 @@ def zero2(
 ) -> tuple[Any, torch.optim.AdamW]:
     """Wrap a model whose `parameters` are trained, with the paper's AdamW and clipping (appendix A.1).
 
-    The caller sets each step's learning rate and says which of its backward passes is the last.
+    The caller sets the learning rate of each step, and marks the last of its backward passes.
 
     Returns:
         The engine and the optimizer inside it.
@@ -41,5 +41,5 @@ def zero2(
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Of an optimizer step counted from 0: a cosine from `peak` to 0 without warm-up."""
+    """The learning rate of an optimizer step, counted from 0: a cosine from `peak` to 0 without warm-up."""
     return peak * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from slam_ray.pipeline.location import Keys
-from slam_ray.pipeline.storage import read_record
+from slam_ray.store.s3 import S3Location
+from slam_ray.store.storage import read_record
 from tests.faults.runs import SETTINGS, artifact, assert_same
 from tests.s3 import ENVIRONMENT, S3Server, keys, s3_server
 
@@ -57,7 +57,7 @@ def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
     return output
 
 
-def made(storage: Keys, step: str) -> dict[str, Keys]:
+def made(storage: S3Location, step: str) -> dict[str, S3Location]:
     """The files of the one artifact of a step."""
     homes = storage / "limit-24" / "artifacts" / step
     (home,) = [homes / name for name in homes.folders()]
@@ -113,5 +113,5 @@ def test_the_main_job_on_a_bucket_and_two_nodes(server: S3Server, undisturbed: P
     # A folder gives the same.
     for step, file in (("count", "counts.npz"), ("select", "selection.json")):
         assert (artifact(undisturbed, step) / file).read_bytes() == made(storage, step)[file].read_bytes()
-    with storage.copied() as copy:
+    with storage.local_folder() as copy:
         assert_same(copy, undisturbed, accuracy=2)

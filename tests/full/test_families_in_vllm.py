@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from slam_ray.evaluation.engine import Engine, EngineKind, environment
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.families import FAMILIES
-from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
 from tests.artifacts import artifact_of
 from tests.models import tiny_model
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 DTYPE = "float32"
 LAYERS = (0, 2)
 NEW_TOKENS = 12
-PROMPTS = [[0, *(3 + (7 * key + 13 * place * place) % 256 for place in range(5 + 9 * key))] for key in range(6)]
+PROMPTS = [[0, *(3 + (7 * key + 13 * step**2) % 256 for step in range(5 + 9 * key))] for key in range(6)]
 # Natural logarithm of a probability: what two kernels differ by in float32 is a hundred times less.
 TOLERANCE = 1e-3
 
@@ -33,7 +33,7 @@ TOLERANCE = 1e-3
 def tuned_model(folder: Path) -> ModelRef:
     """The base in `folder` with the tensors that `tune` has trained."""
     base = base_model(str(folder / "base"))
-    return ModelRef(base.base, base.manifest, artifact_of(folder))
+    return ModelRef(base.base, base.manifest, (artifact_of(folder),))
 
 
 def tune(folder: Path, family: str) -> None:
@@ -41,7 +41,8 @@ def tune(folder: Path, family: str) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from slam_ray.models.loading import load_model, tune_only
+    from slam_ray.models.loading import load_model
+    from slam_ray.models.trainable import tune_only
     from slam_ray.training.worker import as_stored
 
     model = load_model(folder / "base", DTYPE)
@@ -85,7 +86,7 @@ def test_vllm_and_transformers_agree_on_a_tuned_model(family: str, answered: tup
 
     folder, answers = answered[0] / family, answered[1][family]
     assert isinstance(answers, list), answers
-    tuned = load_model(place(tuned_model(folder), folder / "cache"), DTYPE)
+    tuned = load_model(checkpoint_folder(tuned_model(folder), folder / "cache"), DTYPE)
     base = load_model(folder / "base", DTYPE)
     moved = 0.0
     for prompt, answer in zip(PROMPTS, answers, strict=True):
@@ -99,7 +100,7 @@ def test_vllm_and_transformers_agree_on_a_tuned_model(family: str, answered: tup
 
 
 def log_probabilities(model: Any, prompt: list[int], tokens: list[int]) -> "torch.Tensor":
-    """[tokens, vocabulary]: what a transformers model makes of each place of an answer."""
+    """[tokens, vocabulary]: what a transformers model makes of each position of an answer."""
     import torch
 
     with torch.no_grad():
@@ -126,8 +127,8 @@ def answer_prompts(folder: Path) -> list[dict[str, Any]]:
             if output.finished:
                 answer = output.outputs[0]
                 tokens = list(answer.token_ids)
-                places: Any = answer.logprobs
-                likely = [place[token].logprob for token, place in zip(tokens, places, strict=True)]
+                ranked: Any = answer.logprobs
+                likely = [each[token].logprob for token, each in zip(tokens, ranked, strict=True)]
                 answers[int(output.request_id)] = {"tokens": tokens, "log_probabilities": likely}
     return [answers[key] for key in range(len(PROMPTS))]
 

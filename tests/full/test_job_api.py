@@ -1,4 +1,7 @@
-"""Every job by `ray job submit` on a cluster with a driver node: what travels, what is logged, how it is stopped."""
+"""Every job by `ray job submit` on a cluster with a driver node, on which slam_ray is not installed.
+
+What travels, what is logged, and how a job is stopped.
+"""
 
 import json
 import os
@@ -7,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +20,8 @@ import psutil
 import pytest
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from slam_ray.pipeline.local_nodes import local_nodes
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
+from slam_ray.cluster.local.nodes import local_nodes
 from tests.faults.runs import SETTINGS, artifact, artifacts, in_train
 from tests.nodes import ROOT, assert_nothing_left, at_work
 from tests.search import SETTINGS as SEARCH_SETTINGS
@@ -71,16 +76,30 @@ class Cluster:
         return state.value
 
 
+def python_without_slam_ray(folder: Path) -> Path:
+    """The Python of a new virtual environment in `folder`, with all packages of this one but slam_ray."""
+    venv.create(folder, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "slam_ray" not in package.name:
+            (packages / package.name).symlink_to(package)
+    return folder / "bin" / "python"
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The checkout holds what must not travel."""
+    """Its nodes have the packages that slam_ray needs; the checkout holds what must not travel."""
     checkout = tmp_path_factory.mktemp("checkout") / "slam_ray"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", "shared", "*_cache", "__pycache__"))
     for folder in (".git", ".venv", "runs/demo", "data", "models", "artifacts", "limit-24"):
         (checkout / folder).mkdir(parents=True)
         (checkout / folder / "large").write_bytes(bytes(1000))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # as an activated environment does
+        python = python_without_slam_ray(tmp_path_factory.mktemp("environment"))
+        for programs in (Path(sys.executable).parent, python.parent):  # the former has `ray`
+            patch.setenv("PATH", str(programs), prepend=os.pathsep)
+        patch.setattr(sys, "executable", str(python))
+        patch.delenv("PYTHONPATH", raising=False)
         with local_nodes(workers=2, cpus=2) as head:
             yield Cluster(head, checkout)
 
@@ -93,14 +112,30 @@ def until(cluster: Cluster, name: str, reached: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_what_travels(cluster: Cluster) -> None:
-    listing = "import os; print(sorted(os.path.join(f, n) for f, _, names in os.walk('.') for n in names))"
-    said, _ = (process := cluster.submit("listing", "-c", listing, wait=True)).communicate()
+LISTING = """
+import json, os, ray, slam_ray
+@ray.remote(num_cpus=2)
+def package_of_a_worker():
+    import slam_ray
+    return slam_ray.__file__
+ray.init(logging_level="WARNING")
+packages = [slam_ray.__file__, *ray.get([package_of_a_worker.remote() for _ in range(2)])]
+files = [os.path.join(folder, name) for folder, _, names in os.walk(".") for name in names]
+print(json.dumps({"packages": packages, "files": files}))
+"""
+
+
+def test_what_travels(cluster: Cluster, tmp_path: Path) -> None:
+    """The checkout and nothing else of slam_ray, to the driver and the workers."""
+    elsewhere = subprocess.run(["python", "-c", "import slam_ray"], cwd=tmp_path, capture_output=True, check=False)
+    assert b"No module named 'slam_ray'" in elsewhere.stderr
+    said, _ = (process := cluster.submit("listing", "-c", LISTING, wait=True)).communicate()
     assert process.returncode == 0, said
-    (found,) = [line for line in said.splitlines() if line.startswith("['./")]
-    assert "./slam_ray/models/families.py" in found
-    assert "./slam_ray/demo/data/questions.jsonl" in found
-    assert "large" not in found
+    (line,) = [line for line in said.splitlines() if line.startswith('{"packages"')]
+    listed = json.loads(line)
+    assert all("/working_dir_files/" in package for package in listed["packages"])
+    assert {"./slam_ray/models/families.py", "./slam_ray/demo/data/questions.jsonl"} <= {*listed["files"]}
+    assert "large" not in line
 
 
 def test_a_job_survives_its_submitter_and_is_stopped(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import psutil
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 
 ROOT = Path(__file__).parent.parent.parent
 
 # Starts a Ray whose worker leaves a process behind that has escaped to a session of its own.
 STARTER = """
 import subprocess, time
-from slam_ray.pipeline.local_ray import local_ray
+from slam_ray.cluster.local.head import local_ray
 with local_ray(cpus=1) as head:
     import ray
     ray.init(logging_level=40)

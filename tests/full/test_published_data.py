@@ -16,8 +16,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from slam_ray.cluster.local.head import LocalRay
 from slam_ray.models.families import FAMILIES
-from slam_ray.pipeline.local_ray import LocalRay
 from tests.models import tiny_model
 from tests.published import PUBLISHED, needs_published
 

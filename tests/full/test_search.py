@@ -11,25 +11,26 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slam_ray.cluster.local.head import LocalRay
+from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, load_config
-from slam_ray.evaluation import read_responses
-from slam_ray.evaluation.generation import generate_step
-from slam_ray.models.reference import base_model
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.local_ray import LocalRay
-from slam_ray.pipeline.stages import run
-from slam_ray.pipeline.storage import Storage
-from slam_ray.search.search import CHOOSING, text_stages
+from slam_ray.evaluation import generate_step, read_responses
+from slam_ray.models.reference import tuned
+from slam_ray.search import read_space, shared_steps
+from slam_ray.selection import select_step
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.making import make
+from slam_ray.store.storage import Storage
 from slam_ray.training import train_step
 from tests.meanwhile import meanwhile
 from tests.nodes import at_work, kill_one
-from tests.search import ROOT, finish, folder, found, records, start
+from tests.search import ROOT, finish, folder, records, search_result, start
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -51,21 +52,21 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class Searched:
-    """What a search said and was seen to run.
+    """What a search printed and ran.
 
     Attributes:
         storage: its own.
         before: output up to the kill of the driver, after two trials had ended.
         after: output of the rerun.
         at_any_time: kinds of processes of trials and of their trainings that there were.
-        left: those that there were still once all trials had ended, while the search went on with the test.
+        after_trials: those that there were still once all trials had ended, while the search went on with the test.
     """
 
     storage: Path
     before: str = ""
     after: str = ""
     at_any_time: set[str] = field(default_factory=set)
-    left: set[str] | None = None
+    after_trials: set[str] | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -110,10 +111,10 @@ def go_on(searched: Searched) -> None:
         searched.after += line
         if line.startswith("generate base"):
             deadline = time.monotonic() + 10
-            while (left := trials_at_work()) and time.monotonic() < deadline:
+            while (kinds := trials_at_work()) and time.monotonic() < deadline:
                 time.sleep(0.2)
             assert process.poll() is None, "the search must still go on"
-            searched.left = left
+            searched.after_trials = kinds
     assert process.wait() == 0, searched.after
 
 
@@ -136,8 +137,8 @@ def known_at_the_kill(storage: Path) -> set[str]:
 
 
 def rows(searched: Searched) -> list[dict[str, Any]]:
-    found_rows: list[dict[str, Any]] = found(searched.storage)["trials"]
-    return found_rows
+    trials: list[dict[str, Any]] = search_result(searched.storage)["trials"]
+    return trials
 
 
 def share(row: dict[str, Any]) -> Any:
@@ -150,9 +151,9 @@ def rate(row: dict[str, Any]) -> float:
 
 def test_every_trial_is_a_row_and_a_failed_one_says_why(searched: Searched) -> None:
     assert [row["number"] for row in rows(searched)] == list(range(TRIALS))
-    own = rows(searched)[0]
-    assert own["point"] == {"selection.max_layer_share": "null", "training.learning_rate": 2e-3}
-    assert own["state"] == "finished"
+    trial_0 = rows(searched)[0]
+    assert trial_0["point"] == {"selection.max_layer_share": "null", "training.learning_rate": 2e-3}
+    assert trial_0["state"] == "finished"
     failed = [row for row in rows(searched) if row["state"] == "failed"]
     assert failed == [row for row in rows(searched) if share(row) == 0.1] != []
     said = "max_layer_share 0.1 of 8 layers leaves no language-specific layer; raise it\n\nwhat the rule selects by"
@@ -168,12 +169,12 @@ def summary(searched: Searched) -> str:
 def test_one_count_serves_all_and_equal_selections_are_one_training(searched: Searched) -> None:
     assert len(records(searched.storage, "count")) == 1
     assert "count: done before" in searched.after
-    own, *others = rows(searched)
+    trial_0, *others = rows(searched)
     same = [row for row in others if share(row) == 1 and rate(row) == 2e-3]
     assert same
     assert all(row["same_training_as"] == 0 for row in same)
-    assert all(row["layers"] == own["layers"] == [0, 1, 2, 4] for row in same)
-    assert all(row["non_english"] == own["non_english"] for row in same)
+    assert all(row["layers"] == trial_0["layers"] == [0, 1, 2, 4] for row in same)
+    assert all(row["non_english"] == trial_0["non_english"] for row in same)
     said = searched.before + searched.after
     assert "the layers and hyper-parameters of trial-0: one training for both" in said
     whole = [json.loads(record.read_text())["config"] for record in records(searched.storage, "train")]
@@ -186,7 +187,7 @@ def test_one_count_serves_all_and_equal_selections_are_one_training(searched: Se
 
 def test_the_winner_is_a_configuration_whose_training_is_done(searched: Searched, tmp_path: Path) -> None:
     storage = searched.storage
-    result = found(storage)
+    result = search_result(storage)
     best = result["best"]
     assert best is not None
     assert best["within_bound"]
@@ -220,13 +221,13 @@ def test_tensorboard_and_mlflow_hold_every_trial(searched: Searched) -> None:
     # One that the kill cut off stays there beside that of the rerun.
     ended = {each.info.run_name: each for each in runs if each.info.status in ("FINISHED", "FAILED")}
     assert set(ended) == {f"trial-{number}" for number in range(TRIALS)}
-    own = ended["trial-0"]
-    assert own.data.params == {"selection.max_layer_share": "null", "training.learning_rate": "0.002"}
-    assert own.data.metrics["non_english"] == rows(searched)[0]["non_english"]
+    trial_0 = ended["trial-0"]
+    assert trial_0.data.params == {"selection.max_layer_share": "null", "training.learning_rate": "0.002"}
+    assert trial_0.data.metrics["non_english"] == rows(searched)[0]["non_english"]
     losses = [each.data.metrics["translation_loss"] for each in runs if "translation_loss" in each.data.metrics]
     assert losses, "whichever of two trials with one training was first has logged its loss"
     assert all(loss > 0 for loss in losses)
-    assert "config.yaml" in {artifact.path for artifact in client.list_artifacts(own.info.run_id)}
+    assert "config.yaml" in {artifact.path for artifact in client.list_artifacts(trial_0.info.run_id)}
 
 
 def test_a_finished_search_needs_no_ray(searched: Searched) -> None:
@@ -242,22 +243,18 @@ def test_responses_in_the_kept_engine_are_those_of_a_fresh_one(searched: Searche
     storage = searched.storage
     config = load_config(str(folder(storage) / "best.yaml"), {})
     config = config.model_copy(update={"search": load_config("demo", {}).search})
-    stored = Storage.of(config)
-    layers = found(storage)["best"]["layers"]
-    with Context(ExecutionConfig(engines=1)) as context:
-        done = run(text_stages(config), stored, context)
-        base = base_model(str(config.model.path))
-        step = train_step(
-            config.training, config.prompts, config.model.dtype, done["pairs"], base, layers, config.execution
-        )
-        model = replace(base, trained=stored.find(step))
-        asked = generate_step(
-            config.evaluation, config.prompts, config.model.dtype, done[CHOOSING], model, config.execution
-        )
-        before = stored.find(asked)
-        assert before.directory is not None
-        fresh = Storage(tmp_path).make(asked, context)
-    assert read_responses(before) == read_responses(fresh)
+    artifacts, (steps, last) = Artifacts(Storage.of(config)), shared_steps(config, read_space(config))
+    with RayCluster(ExecutionConfig(engines=1)) as cluster:
+        make([last], artifacts, cluster)
+        shared = steps.made(artifacts)
+        layers = artifacts.find(select_step(config.selection, shared.counts))
+        training = artifacts.find(train_step(config, shared.pairs, shared.base, layers))
+        validation, model = shared.validation, tuned(shared.base, training)
+        responses = generate_step(config, validation.prompts, validation.problems, model)
+        kept = artifacts.find(responses)
+        assert kept.directory is not None
+        fresh = Artifacts(Storage(tmp_path)).make(responses, cluster)
+    assert read_responses(kept) == read_responses(fresh)
 
 
 def test_a_trial_that_never_fits_is_an_error_at_the_start(ray_cluster: LocalRay, tmp_path: Path) -> None:
@@ -305,4 +302,4 @@ def test_stopped_trials_give_workers_and_memory_back(searched: Searched) -> None
     # There is one slot, so each trial that came after a stopped one had its workers' place. And before the search ends,
     # with which all its processes would end, those of its trials are gone, though they can be seen at work before.
     assert searched.at_any_time == {"ImplicitFunc", "TrainController", "RayTrainWorker"}
-    assert searched.left == set()
+    assert searched.after_trials == set()

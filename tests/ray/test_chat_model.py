@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 from tests.counting import LANGUAGES, questions
 from tests.models import CHAT_TEMPLATE, tiny_llama
 from tests.published import FIXTURES

@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slam_ray.activations import COUNTS_FILE, CountResult, Counts, count_step, counting, read_counts
-from slam_ray.config import ActivationsConfig, ExecutionConfig, InputError, PromptsConfig
+from slam_ray.activations import COUNTS_FILE, Counts, count_step, counting, read_counts
+from slam_ray.cluster.local.head import LocalRay
+from slam_ray.cluster.ray_cluster import RayCluster
+from slam_ray.config import InputError, PromptsConfig
 from slam_ray.corpora import questions_step
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.local_ray import LocalRay
-from slam_ray.pipeline.stages import Done, Stage, run
-from slam_ray.pipeline.step import Step
-from slam_ray.pipeline.storage import Storage
-from tests.counting import LANGUAGES, questions, reference_counts, run_config
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.making import make
+from slam_ray.store.step import known
+from slam_ray.store.storage import Storage
+from tests.configs import run_config
+from tests.counting import LANGUAGES, questions, reference_counts, write_questions
 from tests.models import tiny_llama
 
 GROUPS = 8
@@ -44,22 +46,19 @@ def reference(llama: Path) -> Counts:
 
 def made(folder: Path, llama: Path, actors: int) -> Counts:
     """Counts over 32 questions in four languages, one unit a group and language, in a storage in `folder`."""
-    config = run_config(folder, questions(32))
-    execution = ExecutionConfig(counting_actors=actors, training_workers=1, engines=1)
-    activations = ActivationsConfig(questions=32, groups=GROUPS, token_budget=600)
-
-    def count(done: Done) -> Step[CountResult]:
-        asked = done["questions"]
-        return count_step(
-            activations, PromptsConfig(), "float64", asked, base_model(str(llama)), asked.result.languages, execution
-        )
-
-    stages = [Stage("questions", lambda done: questions_step(config)), Stage("count", count)]
-    with Context(execution) as context:
-        artifact = run(stages, Storage(Path(config.storage)), context)["count"]
-    assert artifact.result.questions == 32
-    assert artifact.result.layers == 3
-    return read_counts(artifact.file(COUNTS_FILE))
+    config = run_config(
+        model={"path": str(llama), "dtype": "float64"},
+        corpora={"questions": write_questions(folder / "questions.jsonl", questions(32)), "languages": LANGUAGES},
+        activations={"questions": 32, "groups": GROUPS, "token_budget": 600},
+        execution={"counting_actors": actors, "training_workers": 1, "engines": 1},
+    )
+    count = count_step(config, questions_step(config), known(base_model(str(llama))))
+    artifacts = Artifacts(Storage(folder / "storage"))
+    with RayCluster(config.execution) as cluster:
+        make([count], artifacts, cluster)
+    assert artifacts[count].result.questions == 32
+    assert artifacts[count].result.layers == 3
+    return read_counts(artifacts[count].file(COUNTS_FILE))
 
 
 def assert_equal(counts: Counts, other: Counts) -> None:
@@ -68,14 +67,14 @@ def assert_equal(counts: Counts, other: Counts) -> None:
     np.testing.assert_array_equal(counts.activated, other.activated)
 
 
-def rows(folder: Path) -> list[Path]:
-    """Finished units on disk."""
+def saved_units(folder: Path) -> list[Path]:
+    """The files of finished units."""
     return list(folder.glob("storage/artifacts/count/*/scratch/*/*.npy"))
 
 
-def wait_for_rows(folder: Path, number: int) -> None:
+def wait_for_units(folder: Path, number: int) -> None:
     deadline = time.monotonic() + WAIT_S
-    while len(rows(folder)) < number:
+    while len(saved_units(folder)) < number:
         assert time.monotonic() < deadline, "no unit was finished"
         time.sleep(0.01)
 
@@ -92,12 +91,12 @@ def test_a_killed_actor_changes_nothing(ray_cluster: LocalRay, tmp_path: Path, l
     finished_before: list[int] = []
 
     def kill() -> None:
-        wait_for_rows(tmp_path, 1)
+        wait_for_units(tmp_path, 1)
         alive = list_actors(filters=[("state", "=", "ALIVE"), ("class_name", "=", "MapWorker(Map(CountingActor))")])
         pid = alive[0].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        finished_before.append(len(rows(tmp_path)))
+        finished_before.append(len(saved_units(tmp_path)))
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -114,28 +113,28 @@ def test_a_killed_driver_keeps_its_finished_units(
     code = f"from tests.ray.test_counting import *; made(Path({str(tmp_path)!r}), Path({str(llama)!r}), actors=1)"
     with subprocess.Popen([sys.executable, "-c", code]) as driver:
         try:
-            wait_for_rows(tmp_path, 2)
+            wait_for_units(tmp_path, 2)
         finally:
             driver.kill()
-    kept = rows(tmp_path)
-    assert len(kept) < GROUPS * len(LANGUAGES), "the driver was killed after its work"
+    saved = saved_units(tmp_path)
+    assert len(saved) < GROUPS * len(LANGUAGES), "the driver was killed after its work"
     # One finished unit is emptied: the sum lacks it only if it is not counted again.
-    emptied = np.load(kept[0])
-    np.save(kept[0], np.zeros_like(emptied))
+    emptied = np.load(saved[0])
+    np.save(saved[0], np.zeros_like(emptied))
     counts = made(tmp_path, llama, actors=1)
     missing = reference.activated - counts.activated
     np.testing.assert_array_equal(missing[missing.any(axis=(2, 3))], emptied[None])
 
 
-def test_nothing_goes_on_where_a_row_cannot_be_kept(
+def test_no_thread_goes_on_if_a_unit_cannot_be_saved(
     ray_cluster: LocalRay, tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread of Ray Data that still works when Ray is shut down would end the process before its error is said."""
 
-    def fail(*row: object) -> None:
+    def fail(*arguments: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(counting, "keep_row", fail)
+    monkeypatch.setattr(counting, "save_unit", fail)
     before = {*threading.enumerate()}
     with pytest.raises(OSError, match="the disk is full") as error:
         made(tmp_path, llama, actors=1)

@@ -13,28 +13,24 @@ from typing import Any
 import psutil
 import pytest
 
-from slam_ray.config import (
-    CorporaConfig,
-    EvaluationConfig,
-    ExecutionConfig,
-    InputError,
-    ModelConfig,
-    PromptsConfig,
-    RunConfig,
-)
+from slam_ray.cluster.ray_cluster import RayCluster
+from slam_ray.config import ExecutionConfig, InputError, PromptsConfig
 from slam_ray.corpora import Problem, problems_step
 from slam_ray.evaluation import compare_step, generate_step, read_responses, score_step
 from slam_ray.evaluation import pool as pool_module
 from slam_ray.evaluation.engine import Completion, EngineKind, Request
 from slam_ray.evaluation.pool import EnginePool
-from slam_ray.evaluation.responses import FinishedRows, Response
+from slam_ray.evaluation.responses import FinishedResponses, Response
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model
-from slam_ray.models.placing import place
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.resources import Workers
-from slam_ray.pipeline.storage import Storage
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.making import make
+from slam_ray.store.step import known
+from slam_ray.store.storage import Storage
+from slam_ray.store.workers import Workers
 from tests.artifacts import artifact_of
+from tests.configs import run_config
 from tests.meanwhile import meanwhile
 from tests.models import tiny_llama
 
@@ -65,25 +61,25 @@ def tuned(folder: Path, base: ModelRef) -> ModelRef:
     trained = {name: torch.randn(state[name].shape, generator=generator) for name in names}
     (folder / "trained").mkdir()
     save_file(trained, folder / "trained" / TRAINED_FILE)
-    return ModelRef(base.base, base.manifest, artifact_of(folder / "trained"))
+    return replace(base, trained=(artifact_of(folder / "trained"),))
 
 
 @pytest.fixture(scope="module")
-def context(ray_cluster: object, folder: Path) -> Iterator[Context]:
-    """Holds one pool of two engines for all tests: starting one takes long."""
-    with Context(ExecutionConfig(engines=2, model_cache=str(folder / "cache"))) as context:
-        yield context
+def cluster(ray_cluster: object, folder: Path) -> Iterator[RayCluster]:
+    """Keeps one pool of two engines for all tests: starting one takes long."""
+    with RayCluster(ExecutionConfig(engines=2, model_cache=str(folder / "cache"))) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def pool(context: Context, folder: Path) -> EnginePool:
-    workers = context.workers("engines")
-    return context.hold("engines", lambda: EnginePool(workers, folder / "cache"))
+def pool(cluster: RayCluster, folder: Path) -> EnginePool:
+    workers = cluster.workers("engines")
+    return cluster.keep("engines", lambda: EnginePool(workers, folder / "cache"))
 
 
 def prompts(count: int) -> list[tuple[int, ...]]:
     """Prompts of different lengths and contents, behind one BOS."""
-    return [(0, *(3 + (7 * key + 13 * place * place) % 256 for place in range(5 + key % 40))) for key in range(count)]
+    return [(0, *(3 + (7 * key + 13 * index * index) % 256 for index in range(5 + key % 40))) for key in range(count)]
 
 
 def requests(count: int, max_new_tokens: int) -> list[Request]:
@@ -94,7 +90,7 @@ def plain_greedy(model: ModelRef, cache: Path, count: int, max_new_tokens: int) 
     """What a fresh transformers model continues each prompt with, one at a time."""
     import torch
 
-    reference: Any = load_model(place(model, cache), DTYPE)
+    reference: Any = load_model(checkpoint_folder(model, cache), DTYPE)
     answers = []
     for prompt in prompts(count):
         ids = torch.tensor([prompt])
@@ -118,7 +114,7 @@ def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_
             assert item.finish == ("stop" if ended else "length")
 
 
-def test_rows_of_engines_that_are_killed_together_are_asked_again(
+def test_requests_of_engines_that_are_killed_together_are_asked_again(
     pool: EnginePool, base: ModelRef, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "MAX_LOSSES", 1)
@@ -155,7 +151,7 @@ def test_it_gives_up_where_engines_are_lost_again_and_again(
 
 
 def test_what_an_engine_finds_wrong_arrives_as_it_was_said(base: ModelRef, tmp_path: Path) -> None:
-    lacking = replace(base, trained=artifact_of(tmp_path))
+    lacking = replace(base, trained=(artifact_of(tmp_path),))
     with (
         EnginePool(Workers("engines", 1, cpus=1, gpus=0), tmp_path / "cache") as pool,
         pytest.raises(InputError) as caught,
@@ -165,7 +161,7 @@ def test_what_an_engine_finds_wrong_arrives_as_it_was_said(base: ModelRef, tmp_p
 
 
 def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
-    context: Context, pool: EnginePool, base: ModelRef, tuned: ModelRef, folder: Path
+    cluster: RayCluster, pool: EnginePool, base: ModelRef, tuned: ModelRef, folder: Path
 ) -> None:
     asked = [
         Problem(f"p{number}", language, question, float(number))
@@ -174,47 +170,45 @@ def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
     ]
     file = folder / "problems.jsonl"
     file.write_text("".join(json.dumps(problem.__dict__) + "\n" for problem in asked), encoding="utf-8")
-    run = RunConfig(
-        name="t",
-        storage=str(folder / "storage"),
-        model=ModelConfig(path=str(base.base), dtype=DTYPE),
-        corpora=CorporaConfig(questions=str(file), pairs=str(file), benchmarks={"b": str(file)}),
+    config = run_config(
+        model={"path": str(base.base), "dtype": DTYPE},
+        corpora={"benchmarks": {"b": str(file)}},
+        evaluation={"max_new_tokens": 24},
+        execution={"model_cache": str(folder / "cache")},
     )
-    storage = Storage(folder / "storage")
-    problems = storage.make(problems_step(run, "b"), context)
-    steps = [
-        generate_step(
-            EvaluationConfig(max_new_tokens=24), PromptsConfig(reasoning="Q: {query}\nA:"), DTYPE, problems, model,
-            context.execution,
-        )
-        for model in (base, tuned)
-    ]  # fmt: skip
-    scratch = storage.root / "artifacts" / "generate" / steps[0].fingerprint / "scratch"
+    artifacts = Artifacts(Storage(folder / "storage"))
+    problems = problems_step(config, "b")
+    prompts = PromptsConfig(reasoning="Q: {query}\nA:")
+    generated = [generate_step(config, prompts, problems, known(model)) for model in (base, tuned)]
+    scored = [score_step(config.evaluation, problems, responses) for responses in generated]
+    comparison = compare_step(scored[0], scored[1])
+    make([problems], artifacts, cluster)
+    first = artifacts.find(generated[0])
+    scratch = artifacts.storage.root / "artifacts" / "generate" / first.fingerprint / "scratch"
     kept = [Response(f"p{number}", "th", "?", f"คำตอบคือ {number}", "stop", 9) for number in range(3)]
-    FinishedRows(scratch, "killed").add(kept)
+    FinishedResponses(scratch, "killed").add(kept)
 
     engines = set(pool.processes)
-    made = [storage.make(step, context) for step in steps]
+    make(generated, artifacts, cluster)
 
     assert engines <= set(pool.processes), "the engines stay up from step to step"
-    responses = read_responses(made[0])
+    make([comparison], artifacts, cluster)
+    responses = read_responses(artifacts[generated[0]])
     assert [(row.language, row.id) for row in responses] == sorted((row.language, row.id) for row in asked)
     assert [row for row in responses if row.prompt == "?"] == kept
     new = next(row for row in responses if row.id == "p5" and row.language == "en")
     assert new.prompt == "Q: What is 5 and nothing?\nA:"
     assert new.tokens == 24 or new.finish == "stop"
-    before, after = (storage.make(score_step(EvaluationConfig(), problems, artifact), context) for artifact in made)
-    assert before.result.extractors["strict"].languages["th"].accuracy >= 50
-    comparison = storage.make(compare_step(before, after), context)
-    change = comparison.result.extractors["strict"].languages["th"]
-    accuracy = [item.result.extractors["strict"].languages["th"].accuracy for item in (before, after)]
-    assert change.difference == pytest.approx(accuracy[1] - accuracy[0])
+    before, after = (artifacts[step].result.extractors["strict"].languages["th"].accuracy for step in scored)
+    assert before >= 50
+    change = artifacts[comparison].result.extractors["strict"].languages["th"]
+    assert change.difference == pytest.approx(after - before)
 
 
-def test_engines_without_a_place_say_what_they_want(
+def test_engines_that_ray_cannot_start_say_what_they_want(
     base: ModelRef, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "PLACE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(pool_module, "ACTOR_TIMEOUT_S", 1.0)
     with (
         EnginePool(Workers("engines", 1, cpus=64, gpus=0), folder / "cache") as pool,
         pytest.raises(RuntimeError, match="no engine found a place in 1 s: each wants 64 CPU"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 
 ROOT = Path(__file__).parents[2]
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -34,33 +34,33 @@ exit 7
 JOINING = """
 import contextlib, sys, threading, time
 from slam_ray.config import ExecutionConfig, InputError
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.local_ray import local_node, local_ray
-from slam_ray.pipeline.location import Folder
+from slam_ray.cluster.ray_cluster import RayCluster
+from slam_ray.cluster.local.head import local_node, local_ray
+from slam_ray.store.local import LocalLocation
 
-storage, model, inside = Folder(sys.argv[1]), Folder(sys.argv[2]), sys.argv[3:]
+storage, model, inside = LocalLocation(sys.argv[1]), LocalLocation(sys.argv[2]), sys.argv[3:]
 one = {"counting_actors": 1, "training_workers": 1, "engines": 1}
 
-def refused(context):
+def refused(cluster):
     try:
-        context.workers("counting")
+        cluster.workers("counting")
     except InputError as error:
         print("refused:", error, flush=True)
 
 with local_ray(cpus=0) as head, contextlib.ExitStack() as nodes:
-    with Context(ExecutionConfig(**one)) as context:
-        refused(context)
-    with Context(ExecutionConfig(**one, node_wait_s=1)) as context:
-        refused(context)
-    with Context(ExecutionConfig(**one, node_wait_s=120), storage=storage) as context:
-        context.require([model / name for name in ("config.json", "model.safetensors", "tokenizer.json")])
+    with RayCluster(ExecutionConfig(**one)) as cluster:
+        refused(cluster)
+    with RayCluster(ExecutionConfig(**one, node_wait_s=1)) as cluster:
+        refused(cluster)
+    with RayCluster(ExecutionConfig(**one, node_wait_s=120), storage=storage) as cluster:
+        cluster.require([model / name for name in ("config.json", "model.safetensors", "tokenizer.json")])
         threading.Timer(1, lambda: nodes.enter_context(local_node(head, 1, {}))).start()
-        print("got", context.workers("counting").count, flush=True)
+        print("got", cluster.workers("counting").count, flush=True)
         if inside:
             nodes.enter_context(local_node(head, 1, {}, inside))
-            refused(context)
-    with Context(ExecutionConfig(**one, device="gpu")) as context:
-        refused(context)
+            refused(cluster)
+    with RayCluster(ExecutionConfig(**one, device="gpu")) as cluster:
+        refused(cluster)
 print("left in the storage:", list(storage.iterdir()))
 """
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 
 
 def head_processes() -> list[psutil.Process]:
-    """The guard of this session's Ray and all processes below it."""
+    """The supervisor of this session's Ray and all processes below it."""
     alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    guards = [child for child in alive if any(word.endswith("guard.py") for word in child.cmdline())]
-    return [process for guard in guards for process in [guard, *guard.children(recursive=True)]]
+    supervisors = [child for child in alive if any(word.endswith("supervisor.py") for word in child.cmdline())]
+    return [process for supervisor in supervisors for process in [supervisor, *supervisor.children(recursive=True)]]
 
 
 def test_only_the_loopback_device_listens(ray_cluster: LocalRay) -> None:

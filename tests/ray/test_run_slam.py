@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 from tests.faults.runs import SETTINGS, artifact
 
 ROOT = Path(__file__).parents[2]

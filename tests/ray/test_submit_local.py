@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from slam_ray.pipeline.local_ray import LocalRay
+from slam_ray.cluster.local.head import LocalRay
 from tests.jobs import small_checkout, submit
 
 

@@ -1,4 +1,4 @@
-"""Training through Ray Train and DeepSpeed, against one plain process; kills cost nothing but time (Must 4, 5, 6)."""
+"""Training through Ray Train and DeepSpeed, against one plain process; kills cost nothing but time."""
 
 import contextlib
 import json
@@ -12,31 +12,37 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, TrainingConfig
+from slam_ray.cluster.local.head import LocalRay
+from slam_ray.cluster.ray_cluster import RayCluster
+from slam_ray.config import InputError, RunConfig
 from slam_ray.corpora import Pair, Prepared, read_pairs
 from slam_ray.corpora.prepare import CORPUS_FILE
-from slam_ray.models.placing import place
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.local_ray import LocalRay
-from slam_ray.pipeline.step import Artifact, Step
-from slam_ray.pipeline.storage import Storage
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import Artifact, Step, known
+from slam_ray.store.storage import Storage
 from slam_ray.training import TrainResult, read_losses, train_step
 from slam_ray.training.batches import batch
-from slam_ray.training.snapshot import SNAPSHOT
+from slam_ray.training.last_checkpoint import SNAPSHOT
 from tests.artifacts import artifact_of
+from tests.configs import run_config
+from tests.corpora import fingerprint
 from tests.models import tiny_llama
+from tests.unit.test_report import selection
 
 if TYPE_CHECKING:
     import torch
 
 pytestmark = pytest.mark.timeout(900)
 
-TRAINING = TrainingConfig(learning_rate=2e-4, epochs=2, batch_size=6, max_length=160, pack_length=200, seed=3)
+TRAINING: dict[str, Any] = {
+    "learning_rate": 2e-4, "epochs": 2, "batch_size": 6, "max_length": 160, "pack_length": 200, "seed": 3,
+}  # fmt: skip
 LAYERS = (0, 2)
 TENSORS = [f"model.layers.{layer}.mlp.{name}_proj.weight" for layer in LAYERS for name in ("up", "down")]
 PAIRS, TOO_LONG = 22, 2
@@ -60,8 +66,20 @@ class Inputs:
     def model(self) -> ModelRef:
         return base_model(str(self.folder / "model"))
 
-    def step(self, execution: ExecutionConfig, training: TrainingConfig = TRAINING) -> Step[TrainResult]:
-        return train_step(training, PromptsConfig(), "float32", self.pairs, self.model, LAYERS, execution)
+    def config(self, workers: int = 1, checkpoint_steps: int = 100, **training: Any) -> RunConfig:
+        return run_config(
+            model={"path": str(self.folder / "model"), "dtype": "float32"},
+            training=TRAINING | training,
+            execution={
+                "training_workers": workers,
+                "checkpoint_steps": checkpoint_steps,
+                "model_cache": str(self.folder / "cache"),
+            },
+        )
+
+    def step(self, config: RunConfig, **options: Any) -> Step[TrainResult]:
+        layers = Artifact("select", "selected", _result=selection(chosen=LAYERS))
+        return train_step(config, self.pairs, known(self.model), layers, **options)
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +103,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return inputs
 
 
-def make(
-    inputs: Inputs, storage: str, workers: int, checkpoint_steps: int = 100, training: TrainingConfig = TRAINING
-) -> Artifact[TrainResult]:
-    """Run the training with so many workers."""
-    execution = ExecutionConfig(
-        training_workers=workers, checkpoint_steps=checkpoint_steps, model_cache=str(inputs.folder / "cache")
-    )
-    with Context(execution) as context:
-        artifact = Storage(inputs.folder / storage).make(inputs.step(execution, training), context)
-        context.settle()
+def make(inputs: Inputs, storage: str, config: RunConfig, **options: Any) -> Artifact[TrainResult]:
+    """Run the training."""
+    with RayCluster(config.execution) as cluster:
+        artifact = Artifacts(Storage(inputs.folder / storage)).make(inputs.step(config, **options), cluster)
+        cluster.wait_until_ended()
     return artifact
 
 
@@ -113,13 +126,13 @@ def plain(inputs: Inputs) -> Plain:
     folder = inputs.folder / "model"
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     weights = {name: weight for name, weight in model.named_parameters() if name in TENSORS}
-    optimizer = torch.optim.AdamW(weights.values(), TRAINING.learning_rate, (0.9, 0.999), 1e-8, weight_decay=0)
+    optimizer = torch.optim.AdamW(weights.values(), TRAINING["learning_rate"], (0.9, 0.999), 1e-8, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS)
     pairs = [pair for pair in read_pairs(inputs.pairs) if not pair.id.startswith("long")]
     losses = []
     for step in range(STEPS):
         texts = []
-        for index in batch(step, len(pairs), TRAINING.batch_size, TRAINING.seed):
+        for index in batch(step, len(pairs), TRAINING["batch_size"], TRAINING["seed"]):
             source = pairs[index].source
             prompt = f"Translate this from [German] to [English]:\n[German]: {source}\n[English]:"
             text = tokenizer(f"{prompt} {pairs[index].english}")["input_ids"]
@@ -153,14 +166,14 @@ def assert_equal_to(plain: Plain, artifact: Artifact[TrainResult], losses: list[
 
 @pytest.fixture(scope="module")
 def undisturbed(ray_cluster: LocalRay, inputs: Inputs) -> Artifact[TrainResult]:
-    return make(inputs, "undisturbed", workers=2)
+    return make(inputs, "undisturbed", inputs.config(workers=2))
 
 
 def test_two_workers_train_as_one_plain_process_does(undisturbed: Artifact[TrainResult], plain: Plain) -> None:
     losses = read_losses(undisturbed)
     assert_equal_to(plain, undisturbed, [loss.loss for loss in losses])
     assert [loss.step for loss in losses] == list(range(1, STEPS + 1))
-    assert losses[0].learning_rate == TRAINING.learning_rate
+    assert losses[0].learning_rate == TRAINING["learning_rate"]
     result = undisturbed.result
     assert (result.pairs, result.dropped, result.steps) == (PAIRS, TOO_LONG, STEPS)
     assert result.tensors == TENSORS
@@ -168,15 +181,11 @@ def test_two_workers_train_as_one_plain_process_does(undisturbed: Artifact[Train
 
 
 def test_a_training_in_two_parts_is_the_same_training(ray_cluster: LocalRay, inputs: Inputs, plain: Plain) -> None:
-    execution = ExecutionConfig(training_workers=2, model_cache=str(inputs.folder / "cache"))
-    storage = Storage(inputs.folder / "parts")
-    given = (TRAINING, PromptsConfig(), "float32", inputs.pairs, inputs.model, LAYERS, execution)
-    with Context(execution) as context:
-        part = storage.make(train_step(*given, share=0.5), context)
-        whole = storage.make(train_step(*given, earlier=part), context)
-        context.settle()
+    config = inputs.config(workers=2)
+    part = make(inputs, "parts", config, share=0.5)
+    whole = make(inputs, "parts", config, earlier=part)
     assert part.result.steps == STEPS // 2
-    assert whole.fingerprint == inputs.step(execution).fingerprint != part.fingerprint
+    assert whole.fingerprint == fingerprint(inputs.step(config), inputs.folder) != part.fingerprint
     losses = [loss.loss for loss in read_losses(whole)]
     assert losses[: STEPS // 2] == [loss.loss for loss in read_losses(part)], "a step was taken again"
     assert_equal_to(plain, whole, losses)
@@ -188,8 +197,8 @@ def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = replace(inputs.model, trained=undisturbed)
-    tuned = AutoModelForCausalLM.from_pretrained(place(model, inputs.folder / "cache")).state_dict()
+    model = replace(inputs.model, trained=(undisturbed,))
+    tuned = AutoModelForCausalLM.from_pretrained(checkpoint_folder(model, inputs.folder / "cache")).state_dict()
     base = AutoModelForCausalLM.from_pretrained(inputs.model.base).state_dict()
     assert tuned.keys() == base.keys()
     changed = [name for name in base if not torch.equal(base[name], tuned[name])]
@@ -203,7 +212,9 @@ def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(
     ray_cluster: LocalRay, inputs: Inputs, plain: Plain
 ) -> None:
     """One worker until the driver is killed, then two, of which one is killed: still the plain process's training."""
-    home = inputs.folder / "disturbed" / "artifacts" / "train" / inputs.step(ExecutionConfig()).fingerprint
+    home = (
+        inputs.folder / "disturbed" / "artifacts" / "train" / fingerprint(inputs.step(inputs.config()), inputs.folder)
+    )
     scratch = home / "scratch" / "train"
     driver = subprocess.Popen(
         [sys.executable, "-m", "tests.ray.test_training", str(inputs.folder), "disturbed"], cwd=ROOT
@@ -229,7 +240,7 @@ def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(
 
     killer = threading.Thread(target=kill_a_worker)
     killer.start()
-    artifact = make(inputs, "disturbed", workers=2, checkpoint_steps=1)
+    artifact = make(inputs, "disturbed", inputs.config(workers=2, checkpoint_steps=1))
     killer.join()
     assert len(killed) == 1
     losses = [loss.loss for loss in read_losses(artifact)]
@@ -238,11 +249,10 @@ def test_kills_of_the_driver_and_of_a_worker_cost_nothing_but_time(
 
 
 def test_a_training_that_diverges_says_at_which_step(ray_cluster: LocalRay, inputs: Inputs) -> None:
-    training = TRAINING.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(
         InputError, match=r"diverged at step 2 \(batch 2 of 4 in epoch 1, pairs .*\): .* training\.learning_rate"
     ):
-        make(inputs, "diverging", workers=1, training=training)
+        make(inputs, "diverging", inputs.config(learning_rate=1e30))
 
 
 def checkpoint(scratch: Path) -> Path | None:
@@ -289,4 +299,5 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    make(Inputs(Path(sys.argv[1])), sys.argv[2], workers=1, checkpoint_steps=1)
+    on_disk = Inputs(Path(sys.argv[1]))
+    make(on_disk, sys.argv[2], on_disk.config(checkpoint_steps=1))

@@ -47,20 +47,20 @@ class Finished:
     summary: dict[str, Any]
 
     def artifact(self, name: str) -> Path:
-        """Folder of the only artifact of a step, or of one that a stage of this title made."""
+        """Folder of the only artifact of a step, or of one with this label."""
         links = json.loads((self.storage / "runs" / "real" / "artifacts.json").read_text())
         record = self.storage / "artifacts" / links[name] / "record.json"
         return record.parent / "attempts" / str(json.loads(record.read_text())["attempt"])
 
 
-def asked() -> list[Question]:
+def counted_questions() -> list[Question]:
     lines = (HERE / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     return [Question(**json.loads(line)) for line in lines]
 
 
 def run(model: Path, folder: Path) -> Finished:
     """Count, select, take 4 steps of 4 pairs, and answer 8 problems before and after, as a user would start it."""
-    questions = {(each.id, each.language): each.question for each in asked()}
+    questions = {(each.id, each.language): each.question for each in counted_questions()}
     pairs = [
         {"id": id_, "language": language, "kind": "question", "source": text, "english": questions[id_, "en"]}
         for (id_, language), text in questions.items()
@@ -97,7 +97,7 @@ def assert_counts_are_a_plain_models(finished: Finished) -> None:
     assert counted.languages == LANGUAGES
     gates, surprise = reference(finished.model)
     assert surprise < 3.5, "nats a token of English: these are not the weights that were trained"
-    units = plan(ActivationsConfig(groups=GROUPS), PromptsConfig(), asked(), base, LANGUAGES)
+    units = plan(ActivationsConfig(groups=GROUPS), PromptsConfig(), counted_questions(), base, LANGUAGES)
     exact: npt.NDArray[np.int64] = np.zeros(counted.activated.shape, np.int64)
     counter = Counter(load_model(finished.model, "float32"), base.family)
     for unit in units:
@@ -127,10 +127,10 @@ def reference(folder: Path) -> tuple[dict[tuple[int, str], torch.Tensor], float]
         layer.mlp.gate_proj.register_forward_hook(lambda _, __, output, number=number: seen.update({number: output[0]}))
     prompt = PromptsConfig().reasoning
     start = prompt.index("{query}")
-    ids = chosen_ids((question.id for question in asked()), 500)
+    ids = chosen_ids((question.id for question in counted_questions()), 500)
     gates: dict[tuple[int, str], list[torch.Tensor]] = {}
     english: list[torch.Tensor] = []
-    for question in asked():
+    for question in counted_questions():
         encoded = tokenizer(prompt.replace("{query}", question.question), return_offsets_mapping=True)
         end = start + len(question.question)
         places = [
@@ -181,11 +181,11 @@ def assert_only_tuned_tensors_differ(finished: Finished) -> Path:
     return tuned
 
 
-def assert_answers_are_the_models_own(finished: Finished, stage: str, folder: Path) -> list[str]:
+def assert_answers_are_the_models_own(finished: Finished, label: str, folder: Path) -> list[str]:
     """Each token of an answer is the likeliest in float32 too, or nearly as likely; returns the answers."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(finished.artifact(stage) / "responses.parquet").to_pylist()
+    rows = pq.read_table(finished.artifact(label) / "responses.parquet").to_pylist()
     assert [row["language"] for row in rows] == ["en"] * 4 + ["sw"] * 4
     model, tokenizer = load_model(folder, "float32"), load_tokenizer(folder)
     leads: list[torch.Tensor] = []
@@ -199,7 +199,7 @@ def assert_answers_are_the_models_own(finished: Finished, stage: str, folder: Pa
         answer = torch.tensor(whole[len(prompt) :])
         leads.append(scored.max(dim=1).values - scored.gather(1, answer[:, None])[:, 0])
     chosen = (torch.cat(leads) < LEAD).float().mean().item()
-    print(f"{stage}: {chosen:.1%} of the tokens are those of float32, or nearly as likely")
+    print(f"{label}: {chosen:.1%} of the tokens are those of float32, or nearly as likely")
     assert chosen > CHOSEN_SHARE
     return [row["response"] for row in rows]
 

@@ -13,17 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import artifacts, score_responses, search_layers, select_layers
 from slam_ray.activations import read_counts
-from slam_ray.activations.rows import kept_rows
+from slam_ray.activations.unit_counts import saved_units
+from slam_ray.cli import main
 from slam_ray.config import InputError, load_config, path_of
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
-from slam_ray.pipeline.location import Folder
-from slam_ray.pipeline.stages import try_out
-from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import problem_stages
 from slam_ray.search import SearchDirectory
+from slam_ray.store.local import LocalLocation
+from slam_ray.store.storage import Storage
 from tests.broken import (
     ACTIVATED,
     LAYOUTS,
@@ -95,7 +93,7 @@ def test_a_long_message_keeps_its_ends_and_steers_no_terminal(
 ) -> None:
     file = tmp_path / "r.jsonl"
     file.write_text(json.dumps({"\x1b[2J" + "k" * 99999: 1, "answer": 1}) + "\n")
-    assert score_responses.main([str(file), "--language", "sw"]) == 2
+    assert main(["score", str(file), "--language", "sw"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: {file}:1: no key 'response'; the line holds \\x1b[2Jkkk")
     assert said.endswith("kkk, answer\n")
@@ -113,7 +111,7 @@ def test_parquet_of_times_that_python_has_not(
     rows = {"id": ["1", "2"], "language": ["en", "sw"], "question": [str(datetime.date(2000, 1, 1))] * 2}
     pq.write_table(pa.table({**rows, column: values}), tmp_path / "q.parquet")
     argv = [str(folder / "run.yaml"), "--dry-run", "--corpora.questions", str(tmp_path / "q.parquet")]
-    assert search_layers.main(argv) == 2
+    assert main(["search", *argv]) == 2
     assert f"{tmp_path}/q.parquet: not Parquet" in capsys.readouterr().err
 
 
@@ -128,17 +126,16 @@ def test_parquet_of_times_that_python_has_not(
     ],
 )
 def test_a_row_of_a_published_layout_is_named(
-    layout: str, row: dict[str, Any], said: str, folder: Path, tmp_path: Path
+    layout: str, row: dict[str, Any], said: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = fresh(tmp_path / layout, FIXTURES / layout)
     format_, _, split, pattern = LAYOUTS[layout]
     file = sorted(copy.glob(pattern))[0]
     file.write_text(json.dumps(row) + "\n")
     source = {"path": str(copy), "format": format_, "split": split}
-    config = load_config(str(folder / "run.yaml"), {"corpora.benchmarks.own": json.dumps(source)})
-    with pytest.raises(InputError) as caught:
-        try_out(problem_stages(config), Storage(tmp_path / "storage"))
-    assert f"{file}{said}" in str(caught.value)
+    argv = ["run", str(folder / "run.yaml"), "--dry-run", "--corpora.benchmarks.own", json.dumps(source)]
+    assert main(argv) == 2
+    assert f"{file}{said}" in capsys.readouterr().err
 
 
 def test_a_language_without_tokens_is_named(tmp_path: Path) -> None:
@@ -149,15 +146,15 @@ def test_a_language_without_tokens_is_named(tmp_path: Path) -> None:
 
 
 def test_no_pickle_is_loaded(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of counts, of rows that an attempt kept, of a checkpoint whose weights are not where they are looked for."""
+    """Of counts, of units that an attempt saved, of a checkpoint whose weights are not where they are looked for."""
     marker = tmp_path / "unpickled"
     pickled = np.array([Marked(marker)], dtype=object)
     np.savez(tmp_path / "counts.npz", languages=pickled, activated=pickled, tokens=pickled)
-    assert select_layers.main([str(tmp_path / "counts.npz")]) == 2
+    assert main(["select", str(tmp_path / "counts.npz")]) == 2
     assert "Object arrays cannot be loaded" in capsys.readouterr().err
     np.save(tmp_path / "0.npy", pickled)
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
-        list(kept_rows(Folder(tmp_path)))
+        list(saved_units(LocalLocation(tmp_path)))
     model = tmp_path / "model"
     model.mkdir()
     for name in ("config.json", "tokenizer.json"):
@@ -184,11 +181,11 @@ def test_a_damaged_search_is_named(folder: Path, tmp_path: Path, capsys: pytest.
         ("config.yaml", b""),
     ):
         (search / name).write_bytes(content)
-        assert search_layers.main(argv) == 2
+        assert main(["search", *argv]) == 2
         assert f"{search / name} is not as the search wrote it; remove {search}" in capsys.readouterr().err
 
 
-def test_pickles_of_another_user_are_not_gone_on_from(
+def test_a_search_does_not_go_on_from_pickles_of_another_user(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(str(folder / "run.yaml"), {"storage": str(tmp_path)})
@@ -203,7 +200,7 @@ def test_pickles_of_another_user_are_not_gone_on_from(
     trials.chmod(0o700)
     if os.geteuid() == 0:  # who else can give a folder away?
         os.chown(trials, 12345, -1)
-        assert search_layers.main([str(folder / "run.yaml"), "--storage", str(tmp_path)]) == 2
+        assert main(["search", str(folder / "run.yaml"), "--storage", str(tmp_path)]) == 2
         assert f"remove {directory.path}" in capsys.readouterr().err
     trials.rename(tmp_path / "elsewhere")
     trials.symlink_to(tmp_path / "elsewhere")
@@ -215,7 +212,7 @@ def test_a_damaged_run_keeps_its_artifacts(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "artifacts" / "count" / "0123").mkdir(parents=True)
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     (tmp_path / "runs" / "mine" / "artifacts.json").write_text("{")
-    assert artifacts.main(["gc", "--days", "0", "--storage", str(tmp_path)]) == 2
+    assert main(["artifacts", "gc", "--days", "0", "--storage", str(tmp_path)]) == 2
     assert "artifacts.json does not say what the run holds" in capsys.readouterr().err
     assert (tmp_path / "artifacts" / "count" / "0123").exists()
 
@@ -223,5 +220,5 @@ def test_a_damaged_run_keeps_its_artifacts(tmp_path: Path, capsys: pytest.Captur
 def test_a_message_is_short_also_where_its_characters_have_to_be_spelled_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert score_responses.main(["\U00018d09" * 1000, "--language", "sw"]) == 2
+    assert main(["score", "\U00018d09" * 1000, "--language", "sw"]) == 2
     assert len(capsys.readouterr().err) < 2000

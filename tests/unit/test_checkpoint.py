@@ -1,4 +1,4 @@
-"""A checkpoint is what its index names, or model.safetensors; a quantised one is refused by its method's name."""
+"""A checkpoint is what its index names, or model.safetensors, and what trainings add; a quantised one is refused."""
 
 import json
 import os
@@ -12,17 +12,21 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from slam_ray.config import InputError
+from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model, load_tokenizer
-from slam_ray.models.placing import place
-from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
+from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model, tuned
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import known
+from slam_ray.store.storage import Storage
 from slam_ray.training.worker import as_stored
 from tests.artifacts import artifact_of
+from tests.corpora import cases
 from tests.models import tiny_llama, tiny_model
 
 INDEX = "model.safetensors.index.json"
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 STRAYS = ("consolidated.safetensors", "model.bf16.safetensors", "model_old.safetensors", "adapter_model.safetensors")
-UP = "model.layers.1.mlp.up_proj.weight"
+UP, DOWN = "model.layers.1.mlp.up_proj.weight", "model.layers.1.mlp.down_proj.weight"
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def sharded(whole: Path) -> Path:
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     names = sorted(tensors)
-    mapped = {name: SHARDS[place > len(names) // 2] for place, name in enumerate(names)}
+    mapped = {name: SHARDS[index > len(names) // 2] for index, name in enumerate(names)}
     for shard in SHARDS:
         save_file({name: tensors[name] for name in names if mapped[name] == shard}, folder / shard, {"format": "pt"})
     (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": mapped}))
@@ -56,12 +60,27 @@ def add_strays(folder: Path) -> None:
     (folder / "consolidated.safetensors.index.json").write_text('{"weight_map": {}}')
 
 
+def test_a_second_training_adds_to_the_first(whole: Path, tmp_path: Path) -> None:
+    shapes = {name: tensor.shape for name, tensor in load_file(whole / "model.safetensors").items()}
+    trainings = []
+    for number, names in enumerate(((UP, DOWN), (DOWN,)), start=1):
+        (tmp_path / str(number)).mkdir()
+        delta = {name: torch.full(shapes[name], float(number)) for name in names}
+        save_file(delta, tmp_path / str(number) / TRAINED_FILE)
+        trainings.append(artifact_of(tmp_path / str(number), fingerprint=f"{number:020}"))
+    first, second = trainings
+    model = Artifacts(Storage(tmp_path))[tuned(tuned(known(base_model(str(whole))), first), second)]
+    assert (model.trained, model.fingerprint) == ((first, second), second.fingerprint)
+    loaded = load_model(checkpoint_folder(model, tmp_path / "cache"), "float32").state_dict()
+    assert (loaded[UP].unique().tolist(), loaded[DOWN].unique().tolist()) == ([1.0], [2.0])
+
+
 @pytest.mark.parametrize("kind", ["whole", "sharded"])
 def test_other_weights_beside_a_checkpoint_are_no_part_of_it(kind: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(kind)
     alone = base_model(str(folder))
     cache = folder.parent / "cache"
-    assert place(alone, cache) == folder, "nothing to leave out"
+    assert checkpoint_folder(alone, cache) == folder, "nothing to leave out"
     expected = load_model(folder, "float32").state_dict()
     add_strays(folder)
     base = base_model(str(folder))
@@ -69,14 +88,14 @@ def test_other_weights_beside_a_checkpoint_are_no_part_of_it(kind: str, request:
 
     up = torch.ones_like(expected[UP])
     (folder.parent / "trained").mkdir()
-    tuned = as_stored(place(base, cache), base.family, {UP: up}, "float32")
-    save_file(tuned, folder.parent / "trained" / TRAINED_FILE)
-    variant = ModelRef(folder, base.manifest, artifact_of(folder.parent / "trained"))
+    stored = as_stored(checkpoint_folder(base, cache), base.family, {UP: up}, "float32")
+    save_file(stored, folder.parent / "trained" / TRAINED_FILE)
+    variant = ModelRef(folder, base.manifest, (artifact_of(folder.parent / "trained"),))
     for model in (base, variant):
-        placed = place(model, cache)
-        assert {file.name for file in placed.iterdir()} == dict(alone.manifest).keys()
-        assert {file.name for file in placed.iterdir()} == {file.name for file in place(model, cache).iterdir()}
-        loaded = load_model(placed, "float32").state_dict()
+        whole = checkpoint_folder(model, cache)
+        assert {file.name for file in whole.iterdir()} == dict(alone.manifest).keys()
+        assert checkpoint_folder(model, cache) == whole, "assembled once"
+        loaded = load_model(whole, "float32").state_dict()
         wanted = expected | ({UP: up} if model is variant else {})
         assert all(torch.equal(loaded[name], tensor) for name, tensor in wanted.items())
 
@@ -90,9 +109,9 @@ def test_mistrals_own_tokenizer_is_not_taken_for_the_checkpoints(tmp_path: Path)
 
 def test_a_moved_base_is_assembled_anew(whole: Path, tmp_path: Path) -> None:
     add_strays(whole)
-    before = place(base_model(str(whole)), tmp_path / "cache")
+    before = checkpoint_folder(base_model(str(whole)), tmp_path / "cache")
     moved = whole.rename(tmp_path / "moved")
-    after = place(base_model(str(moved)), tmp_path / "cache")
+    after = checkpoint_folder(base_model(str(moved)), tmp_path / "cache")
     assert not (before / "config.json").exists()
     assert (after / "config.json").exists()
 
@@ -124,43 +143,17 @@ def test_an_index_may_name_the_one_file(whole: Path) -> None:
     with safe_open(whole / "model.safetensors", framework="pt") as stream:
         mapped = dict.fromkeys(stream.keys(), "model.safetensors")
     (whole / INDEX).write_text(json.dumps({"weight_map": mapped}))
-    assert place(base_model(str(whole)), whole / "cache") == whole
+    assert checkpoint_folder(base_model(str(whole)), whole / "cache") == whole
 
 
-@pytest.mark.parametrize(
-    ("settings", "method"),
-    [
-        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
-        ({"quantization_config": {"quant_method": "fp8", "activation_scheme": "dynamic"}}, "fp8"),
-        ({"quantization_config": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}}, "bitsandbytes"),
-        (
-            {"quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized"}},
-            "compressed-tensors",
-        ),
-        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4"),
-        ({"compression_config": {"quant_method": "sparseml"}}, "sparseml"),
-        ({"quantization": {"group_size": 64, "bits": 4}}, "4 bits"),
-    ],
-)
-def test_a_quantised_checkpoint_is_refused_by_its_method(settings: dict[str, Any], method: str, whole: Path) -> None:
-    config = whole / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | settings))
-    (whole / "model.safetensors").unlink()  # said before the weights are looked at
+@pytest.mark.parametrize("case", cases("quantised_checkpoints"), ids=lambda case: case["method"])
+def test_a_quantised_checkpoint_is_refused_by_its_method(case: dict[str, Any], whole: Path) -> None:
+    file = whole / case["file"]
+    present = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(present | case["settings"]))
+    (whole / "model.safetensors").unlink()  # the weights need not be there
+    method = case["method"]
     with pytest.raises(InputError, match=rf"whole is quantised \({method}\); tuning needs .* unquantised checkpoint"):
-        base_model(str(whole))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "method"),
-    [
-        ("quantize_config.json", {"bits": 4, "group_size": 128}, "gptq"),
-        ("quant_config.json", {"zero_point": True, "w_bit": 4}, "awq"),
-        ("hf_quant_config.json", {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4"}}, "NVFP4"),
-    ],
-)
-def test_a_method_may_keep_its_settings_elsewhere(name: str, content: dict[str, Any], method: str, whole: Path) -> None:
-    (whole / name).write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"is quantised \({method}\)"):
         base_model(str(whole))
 
 
@@ -174,7 +167,7 @@ def test_a_method_may_keep_its_settings_elsewhere(name: str, content: dict[str, 
         ({f"{UP}.absmax": torch.zeros(96, dtype=torch.uint8)}, "U8"),
     ],
 )
-def test_quantised_weights_are_seen_where_nothing_says_so(
+def test_quantised_weights_are_noticed_without_settings(
     tensors: dict[str, torch.Tensor], sign: str, whole: Path
 ) -> None:
     save_file(load_file(whole / "model.safetensors") | tensors, whole / "model.safetensors", {"format": "pt"})
@@ -182,7 +175,7 @@ def test_quantised_weights_are_seen_where_nothing_says_so(
         base_model(str(whole))
 
 
-def test_what_no_method_made_is_not_called_quantised(whole: Path) -> None:
+def test_other_integer_tensors_are_no_sign_of_quantisation(whole: Path) -> None:
     beside = {"model.layers.0.attn.bias": torch.ones(4, dtype=torch.uint8), "model.position_ids": torch.arange(4)}
     save_file(load_file(whole / "model.safetensors") | beside, whole / "model.safetensors", {"format": "pt"})
     config = whole / "config.json"

@@ -4,9 +4,9 @@ import pytest
 
 from slam_ray.config import CleaningConfig, SourceConfig
 from slam_ray.corpora import Pair
-from slam_ray.corpora.cleaning import RULES, clean, losses, table
-from slam_ray.corpora.numbers import lost_numbers
-from slam_ray.corpora.sources import opened, read
+from slam_ray.corpora.cleaning import RULES, clean, cleaning_losses, cleaning_table
+from slam_ray.corpora.lost_numbers import lost_numbers
+from tests.corpora import cases, records
 from tests.published import PUBLISHED, needs_published
 
 ENGLISH = "Asha sells 4 mats for $7 each and 1,200 bowls."
@@ -58,41 +58,20 @@ def test_loops_are_found_without_spaces() -> None:
     assert [drop.rule for drop in clean([loop], CleaningConfig(length_ratio=False))[1]] == ["loops"]
 
 
-@pytest.mark.parametrize(
-    ("text", "english", "lost"),
-    [
-        ("1.234,5 und 2,5", "1,234.5 and 2.5", 0),
-        ("1 234 und 0,50 $", "1234 and $.50", 0),
-        ("280 000 €", "$280k", 0),
-        ("১৮ জন", "18 kids", 0),
-        ("١٬٥٠٠ و٢٫٥", "1,500 and 2.5", 0),
-        ("3万元和2亿", "30,000 and 200,000,000", 0),
-        ("3万人", "3 ten thousands", 0),
-        ("3 Millionen", "3 million", 0),
-        ("12:30, 3/4, 50 %", "12:30, 3/4, 50%", 0),
-        ("3倍、4月、12個", "triple, in April, a dozen", 0),
-        ("205 na 1500", "two hundred and five, fifteen hundred", 0),
-        ("25 na 3", "twenty-five two three", 0),
-        ("27 na 28", "twenty-five two three", 2),
-        ("zwei von 7", "2 of 7", 1),
-        ("7 von 9", "7", 1),
-        ("7 von 9", "8", 3),
-        ("1,00,000 रुपये", "100,000 rupees", 0),
-    ],
-)
+@pytest.mark.parametrize(("text", "english", "lost"), cases("lost_numbers"))
 def test_lost_numbers(text: str, english: str, lost: int) -> None:
     assert lost_numbers(text, english) == lost
 
 
 def test_the_table_says_what_each_language_lost() -> None:
     _, dropped = clean([*GOOD, *BROKEN.values()], CleaningConfig())
-    found = losses(dropped)
-    assert {(loss.rule, loss.language): loss.pairs for loss in found} == {
+    losses = cleaning_losses(dropped)
+    assert {(loss.rule, loss.language): loss.pairs for loss in losses} == {
         (rule, pair.language): 1 for rule, pair in BROKEN.items()
     }
-    loop = next(loss for loss in found if loss.rule == "loops").examples[0]
+    loop = next(loss for loss in losses if loss.rule == "loops").examples[0]
     assert len(loop.source) <= 161 < len(BROKEN["loops"].source)
-    text = table({"sw": 9, "zh": 9}, found)
+    text = cleaning_table({"sw": 9, "zh": 9}, losses)
     assert [line.split() for line in text.splitlines()[:3]] == [
         ["left", "out", "sw", "zh", "all"],
         ["untranslated", "1", "0", "1"],
@@ -105,7 +84,7 @@ def test_the_table_says_what_each_language_lost() -> None:
 @needs_published
 def test_published_pairs_lose_what_is_known_to_be_wrong_and_little_else() -> None:
     qalign = SourceConfig(path=str(PUBLISHED / "gsm8kinstruct_qalign"), format="qalign")
-    pairs = read(opened(qalign, "corpora.pairs", {}), Pair).records
+    pairs = records(qalign, Pair)
     kept, dropped = clean(pairs, CleaningConfig())
     assert len(pairs) == 52_054
     assert 0.90 <= len(kept) / len(pairs) <= 0.95

@@ -5,13 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slam_ray.config import (
-    InputError,
-    RunConfig,
-    known_keys,
-    load_config,
-    parse_command,
-)
+from slam_ray.cli.arguments import parse_run
+from slam_ray.config import InputError, RunConfig, known_keys, load_config
 
 MINIMAL = {
     "model": {"path": "model"},
@@ -143,35 +138,26 @@ def test_unknown_preset_names_the_nearest() -> None:
     [
         (["demo", "--training.epoch", "1"], "did you mean 'training.epochs'"),
         (["demo", "--dry-rum"], "did you mean 'dry-run'"),
-        (["demo", "--training.epochs"], "needs a value"),
-        (["demo", "--training.epochs", "--dry-run"], "needs a value"),
+        (["demo", "--training.epochs"], "--training.epochs: expected one argument"),
+        (["demo", "--training.epochs", "--dry-run"], "--training.epochs: expected one argument"),
         (["demo", "more"], "demo more"),
         ([], "got none"),
     ],
 )
 def test_a_wrong_command_line_is_named(argv: list[str], part: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_command(argv, "run_slam.py", "")
+        parse_run(argv, "run", "")
     assert part in str(caught.value)
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    argv = [
-        "--training.epochs",
-        "2",
-        "demo",
-        "--dry-run",
-        "--training.learning_rate=1e-3",
-    ]
-    command = parse_command(argv, "run_slam.py", "")
-    assert command.source == "demo"
-    assert command.overrides == {
-        "training.epochs": "2",
-        "training.learning_rate": "1e-3",
-    }
-    assert command.dry_run
+    argv = ["--training.epochs", "2", "demo", "--dry-run", "--training.learning_rate=1e-3"]
+    arguments = parse_run(argv, "run", "")
+    assert arguments.source == "demo"
+    assert arguments.values == {"training.epochs": "2", "training.learning_rate": "1e-3"}
+    assert arguments.dry_run
     with pytest.raises(SystemExit):
-        parse_command(["--help"], "run_slam.py", "Runs.")
+        parse_run(["--help"], "run", "Runs.")
     shown = capsys.readouterr().out
     assert all(f"--{key}" in shown for key, _ in known_keys())
 

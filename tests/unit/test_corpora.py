@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, RunConfig
+from slam_ray.config import InputError, RunConfig, SourceConfig
 from slam_ray.corpora import (
     Pair,
     Problem,
-    Question,
-    Unseen,
+    leakage_step,
     pairs_step,
     problems_step,
     questions_step,
@@ -21,15 +20,12 @@ from slam_ray.corpora import (
     read_pairs,
     read_problems,
     read_questions,
-    unseen_step,
 )
 from slam_ray.corpora.formats.layout import normalised
-from slam_ray.corpora.prompts import translation_prompt
-from slam_ray.corpora.sources import opened, read
-from slam_ray.corpora.unseen import check_unseen
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.step import Artifact, Step
-from slam_ray.pipeline.storage import Storage
+from slam_ray.corpora.leakage import LeakageResult, check_leakage
+from slam_ray.store.step import Artifact
+from tests.configs import run_config
+from tests.corpora import fingerprint, made, records
 from tests.published import FIXTURES
 
 QUESTIONS = [
@@ -70,18 +66,7 @@ def config(tmp_path: Path, **changes: Any) -> RunConfig:
         "languages": changes.pop("languages", None),
         **changes.pop("corpora", {}),
     }
-    return RunConfig(
-        name="t",
-        storage=str(tmp_path / "s"),
-        model={"path": "m"},
-        corpora=corpora,
-        **changes,
-    )
-
-
-def made(step: Step[Any], tmp_path: Path) -> Artifact[Any]:
-    with Context(ExecutionConfig()) as context:
-        return Storage(tmp_path / "s").make(step, context)
+    return run_config(corpora=corpora, **changes)
 
 
 def test_questions_are_parallel_and_english_first(tmp_path: Path) -> None:
@@ -112,8 +97,8 @@ def test_identity_follows_content_not_place(tmp_path: Path) -> None:
     changed = config(tmp_path / "other", questions=[*QUESTIONS, {**QUESTIONS[0], "id": "new"}])
     fresh = tmp_path / "fresh"
     fresh.mkdir()
-    assert questions_step(config(fresh)).fingerprint == questions_step(here).fingerprint
-    assert questions_step(changed).fingerprint != questions_step(here).fingerprint
+    one, same, other = (fingerprint(questions_step(each), tmp_path) for each in (here, config(fresh), changed))
+    assert one == same != other
 
 
 @pytest.mark.parametrize(
@@ -144,44 +129,13 @@ def test_a_language_without_pairs_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "part"),
-    [
-        (b"{", "2: not JSON"),
-        (b"\xff", "2: not JSON"),
-        (b'{"id": ' + b"9" * 5000 + b"}", "2: not JSON"),
-        (b"[1]", "2: list instead of a JSON object"),
-        (b'{"id": "9", "language": "sw"}', "2: no key 'question'"),
-        (b'{"id": 9.5, "language": "sw", "question": "q"}', "2: id must be a text"),
-        (
-            b'{"id": "9", "language": "sw", "question": " "}',
-            "2: question must be a text that is not empty",
-        ),
-        (
-            b'{"id": "9", "language": "sw", "question": "\\ud800"}',
-            "2: question holds half of a surrogate pair",
-        ),
-        (
-            b'{"id": "0", "language": "sw", "question": "q"}',
-            "2: repeats 0 sw of line 1",
-        ),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: bytes, part: str) -> None:
-    file = tmp_path / "q.jsonl"
-    file.write_bytes(b'{"id": "0", "language": "sw", "question": "q"}\n' + line + b"\n")
-    with pytest.raises(InputError) as caught:
-        read(opened(str(file), "corpora.questions", {}), Question)
-    assert f"q.jsonl:{part}" in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ("kind", "key", "value"),
-    [(Problem, "answer", "twelve"), (Problem, "answer", True), (Pair, "kind", "x"), (Pair, "kind", ["answer"])],
+    [(Problem, "answer", "twelve"), (Pair, "kind", "x"), (Pair, "kind", ["answer"])],
 )
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, kind: Any, key: str, value: Any) -> None:
     record = {**PROBLEMS[0], **PAIRS[0], key: value}
     with pytest.raises(InputError, match=f":1: {key} must be"):
-        read(opened(lines(tmp_path / "x.jsonl", [record]), "corpora.x", {}), kind)
+        records(lines(tmp_path / "x.jsonl", [record]), kind)
 
 
 def test_pairs_come_from_several_sources_and_layouts(tmp_path: Path) -> None:
@@ -189,7 +143,7 @@ def test_pairs_come_from_several_sources_and_layouts(tmp_path: Path) -> None:
     sentences = {"path": str(FIXTURES / "flores"), "format": "parallel"}
     own = lines(tmp_path / "more.jsonl", [pair for pair in PAIRS if pair["language"] == "sw"])
     wanted = config(tmp_path, languages=("en", "sw"), corpora={"pairs": [own, published, sentences]})
-    artifact = made(pairs_step(wanted, made(questions_step(wanted), tmp_path)), tmp_path)
+    artifact = made(pairs_step(wanted, questions_step(wanted)), tmp_path)
     assert artifact.result.records == {"sw": 6 + 6 + 3}
     assert {pair.language for pair in read_pairs(artifact)} == {"sw"}
 
@@ -198,28 +152,28 @@ def test_questions_of_a_benchmark_are_refused_unless_asked_for(tmp_path: Path) -
     tests = [{**problem, "question": str(problem["question"]).replace(" test", "")} for problem in PROBLEMS]
     shouted = [{**problem, "question": str(problem["question"]).upper() + " "} for problem in tests]
     with pytest.raises(InputError) as caught:
-        unseen(config(tmp_path, problems=shouted), tmp_path)
+        leakage(config(tmp_path, problems=shouted), tmp_path)
     for part in ("corpora.questions", "3 of its 4 English questions", "corpora.benchmarks.own", "'en 0?'"):
         assert part in str(caught.value)
     trained = [{**pair, "english": "en 2?"} if pair["kind"] == "question" else pair for pair in PAIRS]
     asked = [{**question, "question": f"more {question['question']}"} for question in QUESTIONS]
     with pytest.raises(InputError, match=r"corpora\.pairs: 1 of its 1 English questions .*'en 2\?'"):
-        unseen(config(tmp_path, problems=tests, questions=asked, pairs=trained), tmp_path)
-    found = unseen(config(tmp_path), tmp_path)
+        leakage(config(tmp_path, problems=tests, questions=asked, pairs=trained), tmp_path)
+    found = leakage(config(tmp_path), tmp_path)
     assert (found.result.questions, found.result.problems) == (4 + 3, 3)
 
 
 @pytest.mark.parametrize(
     "character", ["\ufeff", "\u200b", "\u00ad", "\u200e", "\u202e", "\u2060", "\ufe0f", "\x08"], ids=ascii
 )
-def test_no_character_that_nobody_sees_hides_a_test_problem(character: str) -> None:
-    seen = "Mara has 3 baskets with 7 figs each."
+def test_no_invisible_character_hides_a_test_problem(character: str) -> None:
+    problem = "Mara has 3 baskets with 7 figs each."
     with pytest.raises(InputError, match=r"1 of its 2 English questions are problems of mgsm"):
-        check_unseen(
+        check_leakage(
             "corpora.questions",
             ["Another one?", f"{character}Mara has 3{character} baskets with 7 figs each."],
             "mgsm",
-            [seen],
+            [problem],
         )
     assert normalised(f"a{character}b") == "ab" != normalised("a b")
 
@@ -227,16 +181,16 @@ def test_no_character_that_nobody_sees_hides_a_test_problem(character: str) -> N
 def test_a_benchmark_without_english_is_looked_for_in_its_own_languages(tmp_path: Path) -> None:
     tests = [{**problem, "question": "sw 1?"} for problem in PROBLEMS if problem["language"] == "sw"]
     with pytest.raises(InputError, match=r"corpora\.questions: 1 of its 4 'sw' questions are problems of corpora\.b"):
-        unseen(config(tmp_path, problems=tests), tmp_path)
+        leakage(config(tmp_path, problems=tests), tmp_path)
     trained = [{**tests[0], "question": "SW 0 question"}]
     with pytest.raises(InputError, match=r"corpora\.pairs: 1 of its 3 'sw' questions are problems of corpora\.b"):
-        unseen(config(tmp_path, problems=trained), tmp_path)
+        leakage(config(tmp_path, problems=trained), tmp_path)
 
 
-def unseen(wanted: RunConfig, tmp_path: Path) -> Artifact[Unseen]:
-    questions = made(questions_step(wanted), tmp_path)
-    pairs = made(pairs_step(wanted, questions), tmp_path)
-    return made(unseen_step(questions, pairs, {"own": made(problems_step(wanted, "own"), tmp_path)}), tmp_path)
+def leakage(wanted: RunConfig, tmp_path: Path) -> Artifact[LeakageResult]:
+    questions = questions_step(wanted)
+    problems = {"own": problems_step(wanted, "own")}
+    return made(leakage_step(questions, pairs_step(wanted, questions), problems), tmp_path)
 
 
 def test_held_out_problems_leave_questions_and_pairs_in_every_language(tmp_path: Path) -> None:
@@ -277,21 +231,20 @@ def test_a_benchmark_has_a_part_to_choose_on_and_a_part_to_report(tmp_path: Path
     assert (len(ids["choose"]["sw"]), len(ids["report"]["sw"])) == (200, 30)
     assert not ids["choose"]["sw"] & ids["report"]["sw"]
     assert ids["report"]["sw"] != {f"p{n}" for n in range(200, 230)}, "not the last ones"
-    both = config(tmp_path, corpora={"pairs": {"path": str(file), "part": "choose"}})
     with pytest.raises(InputError, match=r"corpora\.pairs .*: part belongs to benchmarks, not to pairs"):
-        read(opened(both.corpora.pairs, "corpora.pairs", {}), Pair)
+        records(SourceConfig(path=str(file), part="choose"), Pair, "corpora.pairs")
 
 
 def test_balancing_cuts_every_language_to_the_smallest_and_keeps_the_same_problems(tmp_path: Path) -> None:
     pairs = [{**pair, "id": str(i)} for pair in PAIRS if pair["id"] == "0" for i in range(30)]
     few = [pair for pair in pairs if pair["language"] != "bn" or int(pair["id"]) % 3 == 0]
     wanted = config(tmp_path, pairs=few, corpora={"balance": True})
-    artifact = made(pairs_step(wanted, made(questions_step(wanted), tmp_path)), tmp_path)
+    artifact = made(pairs_step(wanted, questions_step(wanted)), tmp_path)
     assert artifact.result.records == {"bn": 20, "sw": 20}
     kept = {(pair.id, pair.kind) for pair in read_pairs(artifact) if pair.language == "sw"}
     assert {id_ for id_, kind in kept if kind == "question"} == {id_ for id_, kind in kept if kind == "answer"}
     alike = config(tmp_path, pairs=pairs, corpora={"balance": True})
-    assert made(pairs_step(alike, made(questions_step(alike), tmp_path)), tmp_path).result.records == {
+    assert made(pairs_step(alike, questions_step(alike)), tmp_path).result.records == {
         "bn": 60,
         "sw": 60,
     }
@@ -339,9 +292,7 @@ def test_prepared_corpora_are_what_they_were(tmp_path: Path) -> None:
         "held_out": 0.3,
         "seed": 3,
     }
-    wanted = RunConfig.model_validate(
-        {"name": "t", "storage": str(tmp_path / "s"), "model": {"path": "m"}, "corpora": corpora}
-    )
+    wanted = run_config(corpora=corpora)
     questions = made(questions_step(wanted), tmp_path)
     pairs = made(pairs_step(wanted, questions), tmp_path)
     found = {
@@ -356,9 +307,3 @@ def test_prepared_corpora_are_what_they_were(tmp_path: Path) -> None:
         "held out": "6e291789cca7",
         "problems": "192bcbb5eac3",
     }, "the output changed: raise the step's version in slam_ray/corpora/prepare.py, then these digests"
-
-
-def test_the_translation_prompt_is_the_papers() -> None:
-    assert translation_prompt(PromptsConfig(), "sw", "Habari {language}") == (
-        "Translate this from [Swahili] to [English]:\n[Swahili]: Habari {language}\n[English]:"
-    )

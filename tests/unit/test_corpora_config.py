@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from slam_ray.config import InputError, SourceConfig, load_config, parse_command
+from slam_ray.cli.arguments import parse_run
+from slam_ray.config import InputError, SourceConfig, load_config
 
 
 def written(tmp_path: Path, **corpora: Any) -> str:
@@ -52,8 +53,8 @@ def test_sources_on_the_command_line_count_from_the_current_folder(
         *("--corpora.cleaning.most_length_factor", "4"),
         *("--corpora.balance", "true"),
     ]
-    command = parse_command(words, "run_slam.py", "")
-    corpora = load_config(command.source, command.overrides).corpora
+    arguments = parse_run(words, "run", "")
+    corpora = load_config(arguments.source, arguments.values).corpora
     assert corpora.questions == SourceConfig(path=str(elsewhere / "x"), format="qalign")
     assert corpora.pairs == (str(elsewhere / "a.jsonl"), SourceConfig(hub="b/c", format="parallel"))
     assert corpora.benchmarks["own"] == str(tmp_path / "b.jsonl")
@@ -67,12 +68,11 @@ def test_a_path_on_the_command_line_takes_the_place_of_the_hub_in_the_file(
     monkeypatch.chdir(tmp_path)
     hub = {"hub": "juletxara/mgsm", "format": "mgsm", "revision": "a1"}
     source = written(tmp_path, benchmarks={"mgsm": hub}, questions=hub)
-    overrides = {"corpora.benchmarks.mgsm.path": "mgsm", "corpora.questions.path": "q", "model.hub": "me/mine"}
-    config = load_config(parse_command([source], "", "").source, overrides)
+    words = ["--corpora.benchmarks.mgsm.path", "mgsm", "--corpora.questions.path", "q", "--model.hub", "me/mine"]
+    config = load_config(source, parse_run([source, *words], "run", "").values)
     assert config.corpora.benchmarks["mgsm"] == SourceConfig(path=str(tmp_path / "mgsm"), format="mgsm")
     assert config.corpora.questions == SourceConfig(path=str(tmp_path / "q"), format="mgsm")
     assert (config.model.hub, config.model.path) == ("me/mine", None)
-    assert parse_command([source, "--corpora.questions.path", "q"], "", "").overrides
 
 
 @pytest.mark.parametrize(

@@ -9,73 +9,53 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slam_ray.config import CorporaConfig, ExecutionConfig, InputError, RunConfig, SourceConfig, Sources
+from slam_ray.config import CorporaConfig, InputError, SourceConfig
 from slam_ray.corpora import Pair, Problem, Question, problems_step, read_problems
 from slam_ray.corpora.formats import FORMATS
 from slam_ray.corpora.formats.layout import problem_id
-from slam_ray.corpora.hub import fetch_corpus_step, source_title
 from slam_ray.corpora.languages import KNOWN
-from slam_ray.corpora.sources import opened, read
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.step import Artifact, Step
-from slam_ray.pipeline.storage import Storage
+from slam_ray.corpora.sources import KINDS
+from tests.configs import run_config
+from tests.corpora import cases, corpus, made, records, source
 from tests.published import FIXTURES
 
 
-def source(format_: str, folder: str = "", **more: Any) -> SourceConfig:
+def fixture(format_: str, folder: str = "", **more: Any) -> SourceConfig:
     return SourceConfig(path=str(FIXTURES / (folder or format_)), format=format_, **more)
-
-
-def records(sources: Sources, kind: Any) -> list[Any]:
-    return read(opened(sources, "corpora.own", {}), kind).records
-
-
-def prepared(step: Step[Any], folder: Path) -> Artifact[Any]:
-    with Context(ExecutionConfig()) as context:
-        return Storage(folder).make(step, context)
-
-
-def fetched(source: SourceConfig, folder: Path) -> dict[str, Artifact[Any]]:
-    """What a run would have fetched for a source on the Hub."""
-    return {source_title(source): prepared(fetch_corpus_step("corpora.own", source), folder)}
-
-
-def hub_records(source: SourceConfig, folder: Path, kind: Any) -> list[Any]:
-    return read(opened(source, "corpora.own", fetched(source, folder)), kind).records
 
 
 @pytest.mark.parametrize(("format_", "languages"), [("mgsm", {"de", "en", "sw"}), ("msvamp", {"en", "sw"})])
 def test_a_line_is_the_same_problem_in_every_language(format_: str, languages: set[str]) -> None:
-    problems = records(source(format_), Problem)
+    problems = records(fixture(format_), Problem)
     assert {(problem.id, problem.answer) for problem in problems} == {("1", 28.0), ("2", 5600.0), ("3", 9.0)}
     assert {problem.language for problem in problems} == languages
     third = {problem.language: problem.question for problem in problems if problem.id == "3"}
     assert third["en"] == '"Half of my 18 goats are black," says Tom. How many are black?'
     assert third["sw"].startswith('"Nusu')
-    questions = records(source(format_), Question)
+    questions = records(fixture(format_), Question)
     assert [(q.id, q.language, q.question) for q in questions] == [(p.id, p.language, p.question) for p in problems]
 
 
 def test_gsm8k_drops_and_counts_what_it_repeats() -> None:
-    corpus = read(opened(source("gsm8k"), "corpora.own", {}), Problem)
-    assert [problem.answer for problem in corpus.records] == [30.0, 8.0, 25.0]
-    assert corpus.repeated == 1
-    assert [problem.answer for problem in records(source("gsm8k", split="test"), Problem)] == [28.0, 5600.0, 9.0]
+    found = corpus(fixture("gsm8k"), Problem)
+    assert [problem.answer for problem in found.records] == [30.0, 8.0, 25.0]
+    assert found.repeated == 1
+    assert [problem.answer for problem in records(fixture("gsm8k", split="test"), Problem)] == [28.0, 5600.0, 9.0]
 
 
 def test_the_formats_made_from_gsm8k_share_their_ids() -> None:
-    in_gsm8k = {question.id for question in records(source("gsm8k"), Question)}
+    in_gsm8k = {question.id for question in records(fixture("gsm8k"), Question)}
     for format_ in ("mgsm8kinstruct", "qalign"):
-        questions = records(source(format_), Question)
+        questions = records(fixture(format_), Question)
         assert {question.id for question in questions} == in_gsm8k
         assert {question.language for question in questions} == {"en", "sw", "th"}
-    thai = {pair.id: pair.english for pair in records(source("qalign"), Pair) if pair.language == "th"}
+    thai = {pair.id: pair.english for pair in records(fixture("qalign"), Pair) if pair.language == "th"}
     assert all(problem_id(english) == id_ for id_, english in thai.items())
     assert problem_id("  ONE   apple ") == problem_id("One apple")
 
 
 def test_mgsm8kinstruct_pairs_questions_and_answers_with_the_english_of_their_problem() -> None:
-    pairs = records(source("mgsm8kinstruct"), Pair)
+    pairs = records(fixture("mgsm8kinstruct"), Pair)
     assert [(pair.language, pair.kind) for pair in pairs].count(("th", "answer")) == 2
     rope = [pair for pair in pairs if "Kamba" in pair.source]
     assert [(pair.language, pair.english) for pair in rope] == [
@@ -94,11 +74,11 @@ def test_mgsm8kinstruct_whose_rows_are_not_grouped_by_problem_is_refused(tmp_pat
 
 
 def test_qalign_takes_the_languages_with_both_sides_and_one_pair_of_each_problem() -> None:
-    corpus = read(opened(source("qalign"), "corpora.own", {}), Pair)
-    assert [(pair.language, pair.source[:5]) for pair in corpus.records] == [
+    found = corpus(fixture("qalign"), Pair)
+    assert [(pair.language, pair.source[:5]) for pair in found.records] == [
         ("sw", "Ben h"), ("sw", "Kamba"), ("sw", "Lina "), ("th", "เบนเก"), ("th", "ลีนาม")
     ]  # fmt: skip
-    assert corpus.repeated == 1
+    assert found.repeated == 1
 
 
 def test_files_that_are_not_aligned_are_named(tmp_path: Path) -> None:
@@ -112,22 +92,22 @@ def test_files_that_are_not_aligned_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["flores", "ntrex"])
 def test_parallel_sentences(folder: str) -> None:
-    pairs = records(source("parallel", folder), Pair)
+    pairs = records(fixture("parallel", folder), Pair)
     rose, council, fishermen = (pair.id for pair in pairs if pair.language == "sw")
     assert [pair.id for pair in pairs if pair.language == "zh"] == [rose, fishermen]
     assert council != rose
     assert (pairs[-1].source, pairs[-1].english) == ("渔民们提前回来了。", "Fishermen came back early.")
-    assert len(records(source("parallel", folder), Question)) == 8
+    assert len(records(fixture("parallel", folder), Question)) == 8
 
 
 def test_xcsqa_lays_the_choices_out_in_the_question() -> None:
-    pairs = {(pair.language, pair.id): pair for pair in records(source("xcsqa"), Pair)}
+    pairs = {(pair.language, pair.id): pair for pair in records(fixture("xcsqa"), Pair)}
     assert set(pairs) == {("sw", "q1"), ("sw", "q2"), ("ja", "q1")}
     assert pairs["sw", "q1"].english == (
         "Where do you keep a pen?\n(A) in a case\n(B) in soup\n(C) on the roof\n(D) in a river\n(E) in a fire"
     )
     assert pairs["sw", "q1"].source.startswith("Unaweka kalamu wapi?\n(A) katika kasha\n")
-    validation = records(source("xcsqa", split="validation"), Question)
+    validation = records(fixture("xcsqa", split="validation"), Question)
     assert {(question.language, question.id) for question in validation} == {("en", "q1"), ("sw", "q1")}
 
 
@@ -191,48 +171,13 @@ def test_a_folder_of_tables_and_a_column_inside_a_column(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.parametrize(
-    ("config", "kind", "part"),
-    [
-        (
-            source("mgsm"),
-            Pair,
-            "format mgsm gives questions and problems, not pairs; these do: records, mgsm8kinstruct",
-        ),
-        (source("qalign"), Problem, "format qalign gives questions and pairs, not problems; these do: records, gsm8k"),
-        (source("mgms", "mgsm"), Question, "corpora.own.format: unknown format 'mgms': did you mean 'mgsm'"),
-        (source("mgsm", "gsm8k"), Question, "holds no mgsm_<language>.tsv of split 'test'"),
-        (source("gsm8k", split="dev"), Question, "holds no <split>.jsonl of split 'dev'"),
-        (source("mgsm", "nowhere"), Question, "corpora.own: no such file or folder"),
-        (source("records", "gsm8k/train.jsonl"), Question, "train.jsonl:1: no key 'id'; there are question, answer"),
-        (
-            source("records", "gsm8k/train.jsonl", columns={"id": "nr"}),
-            Question,
-            "1: no column 'nr' for id; there are question, answer",
-        ),
-        (source("records", "gsm8k/train.jsonl", columns={"idd": "nr"}), Question, "'idd': did you mean 'id'"),
-    ],
-)
-def test_a_source_that_cannot_be_used(config: SourceConfig, kind: Any, part: str) -> None:
+@pytest.mark.parametrize("case", cases("sources"), ids=str)
+def test_a_source_that_cannot_be_used(case: dict[str, Any]) -> None:
+    config = SourceConfig(**{**case["source"], "path": str(FIXTURES / case["source"]["path"])})
+    (kind,) = (kind for kind, name in KINDS.items() if name == case["kind"])
     with pytest.raises(InputError) as caught:
         records(config, kind)
-    assert part in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "part"),
-    [
-        ("x.tsv", b"a\tb\n1\n", "x.tsv:2: 1 values under the 2 names"),
-        ("x.csv", b'a,b\n"1" x,2\n', "x.csv:2: "),
-        ("x.csv", b"a,b\n\xff,2\n", "x.csv: not UTF-8 after line"),
-        ("x.parquet", b"PAR", "x.parquet: not Parquet"),
-    ],
-)
-def test_a_table_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, part: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        records(str(tmp_path / name), Question)
-    assert part in str(caught.value)
+    assert case["said"] in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +195,8 @@ def test_own_records_may_not_repeat_over_sources(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"corpora\.own\.1 .*repeats 1 sw of corpora\.own\.0 .*ids of their own"):
         records((str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")), Question)
     with pytest.raises(InputError, match="repeats 1 en of"):
-        records((source("mgsm"), source("msvamp")), Problem)
-    both = read(opened((source("qalign"), source("mgsm8kinstruct")), "corpora.own", {}), Pair)
+        records((fixture("mgsm"), fixture("msvamp")), Problem)
+    both = corpus((fixture("qalign"), fixture("mgsm8kinstruct")), Pair)
     assert len(both.records) == 10
 
 
@@ -259,91 +204,17 @@ def test_a_corpus_over_one_gib_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "big.jsonl").open("wb") as stream:
         stream.truncate(2**30 + 1)
     with pytest.raises(InputError, match=r"big\.jsonl is over 1 GiB"):
-        opened(str(tmp_path / "big.jsonl"), "corpora.own", {})
+        source(str(tmp_path / "big.jsonl"))
 
 
 def test_identity_is_content_and_language_not_place(tmp_path: Path) -> None:
     shutil.copytree(FIXTURES / "mgsm", tmp_path / "copy")
-    (copy,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions", {})
-    (original,) = opened(source("mgsm"), "corpora.own", {})
+    copy = source(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
+    original = source(fixture("mgsm"))
     assert copy.fingerprint == original.fingerprint
     shutil.move(tmp_path / "copy" / "mgsm_sw.tsv", tmp_path / "copy" / "mgsm_fr.tsv")
-    (other,) = opened(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions", {})
+    other = source(SourceConfig(path=str(tmp_path / "copy"), format="mgsm"), "corpora.questions")
     assert other.fingerprint != original.fingerprint
-
-
-def dataset(folder: Path, subsets: dict[str, tuple[str, list[dict[str, Any]]]]) -> None:
-    """A dataset as it lies on the Hub: a README that names its subsets, and a file for each."""
-    folder.mkdir(parents=True)
-    configs = ""
-    for name, (split, rows) in subsets.items():
-        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
-        configs += f"- config_name: {name}\n  data_files:\n  - split: {split}\n    path: {name}.parquet\n"
-    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which `datasets` finds names of the Hub, and a cache of its own."""
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_the_hub_editions_give_the_same_records_as_the_files(hub: Path) -> None:
-    pens = {"stem": "Where?", "choices": {"label": ["B", "A"], "text": ["in soup", "in a case"]}}
-    dataset(
-        hub / "some" / "mgsm",
-        {
-            code: ("test", [{"question": f"{code} 1?", "answer": None, "answer_number": 5600}])
-            for code in ("en", "sw", "xx")
-        },
-    )
-    dataset(hub / "some" / "xcsr", {"X-CSQA-en": ("test", [{"id": "q1", "lang": "en", "question": pens}])})
-    dataset(
-        hub / "some" / "flores",
-        {
-            "eng_Latn": ("dev", [{"id": 1, "sentence": "Rain."}]),
-            "swh_Latn": ("dev", [{"id": 1, "sentence": "Mvua."}]),
-        },
-    )
-    mgsm = SourceConfig(hub="some/mgsm", format="mgsm")
-    assert hub_records(mgsm, hub, Problem) == [Problem("1", "en", "en 1?", 5600.0), Problem("1", "sw", "sw 1?", 5600.0)]
-    assert hub_records(SourceConfig(hub="some/xcsr", format="xcsqa"), hub, Question) == [
-        Question("q1", "en", "Where?\n(A) in a case\n(B) in soup")
-    ]
-    assert hub_records(SourceConfig(hub="some/flores", format="parallel"), hub, Pair) == [
-        Pair(problem_id("Rain."), "sw", "question", "Mvua.", "Rain.")
-    ]
-    with pytest.raises(InputError, match=r"some/xcsr has no subset that format mgsm knows; it has X-CSQA-en"):
-        fetched(SourceConfig(hub="some/xcsr", format="mgsm"), hub)
-    with pytest.raises(InputError, match=r"corpora.own: cannot fetch some/mgsm \(en train\) from the Hugging Face Hub"):
-        fetched(SourceConfig(hub="some/mgsm", format="mgsm", split="train"), hub)
-
-
-def test_a_format_that_is_not_on_the_hub_is_refused_before_anything_is_fetched() -> None:
-    with pytest.raises(InputError, match=r"corpora\.pairs: format qalign is not on the Hub; give the path"):
-        fetch_corpus_step("corpora.pairs", SourceConfig(hub="a/b", format="qalign"))
-
-
-def test_a_dataset_of_ones_own_on_the_hub_is_known_by_its_content(hub: Path) -> None:
-    rows = [{"key": 1, "gold": "12", "text": "Ngapi?"}, {"key": 2, "gold": "13", "text": "Wangapi?"}]
-    dataset(hub / "team" / "maths", {"swahili": ("test", rows), "copy": ("test", rows)})
-    mine = SourceConfig(
-        hub="team/maths",
-        subset="swahili",
-        split="test",
-        columns={"id": "key", "answer": "gold", "question": "text"},
-        values={"language": "sw"},
-    )
-    assert hub_records(mine, hub, Problem) == [Problem("1", "sw", "Ngapi?", 12.0), Problem("2", "sw", "Wangapi?", 13.0)]
-    (one,), (other,) = (
-        opened(source, "x", fetched(source, hub))
-        for source in (mine.model_copy(update={"subset": name}) for name in ("swahili", "copy"))
-    )
-    assert one.fingerprint == other.fingerprint
 
 
 def test_every_format_says_how_it_lies_and_every_language_has_a_script() -> None:
@@ -355,16 +226,16 @@ def test_every_format_says_how_it_lies_and_every_language_has_a_script() -> None
 
 
 def test_xcsqa_is_a_benchmark_answered_with_labels_where_they_are_published(tmp_path: Path) -> None:
-    problems = records(source("xcsqa", split="validation"), Problem)
+    problems = records(fixture("xcsqa", split="validation"), Problem)
     assert {problem.language for problem in problems} >= {"en", "sw"}
     assert all(f"({problem.answer}) " in problem.question for problem in problems)
     with pytest.raises(InputError, match=r"no right choice \(answerKey ''\); score on split: validation"):
-        records(source("xcsqa"), Problem)
-    mixed = {"mixed": (source("xcsqa", split="validation"), source("mgsm"))}
-    config = RunConfig(name="m", storage="s", model={"path": "m"}, corpora={"benchmarks": mixed})
+        records(fixture("xcsqa"), Problem)
+    mixed = {"mixed": (fixture("xcsqa", split="validation"), fixture("mgsm"))}
+    config = run_config(corpora={"benchmarks": mixed})
     with pytest.raises(InputError, match="numbers and labels as answers; make two benchmarks of them"):
-        prepared(problems_step(config, "mixed"), tmp_path)
+        made(problems_step(config, "mixed"), tmp_path)
     alone = config.model_copy(update={"corpora": CorporaConfig(benchmarks={"mixed": mixed["mixed"][0]})})
-    assert sorted(map(repr, read_problems(prepared(problems_step(alone, "mixed"), tmp_path)))) == sorted(
+    assert sorted(map(repr, read_problems(made(problems_step(alone, "mixed"), tmp_path)))) == sorted(
         map(repr, problems)
     )

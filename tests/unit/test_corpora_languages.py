@@ -5,31 +5,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import (
     CleaningConfig,
     CorporaConfig,
     ExecutionConfig,
     InputError,
     LanguageConfig,
-    PromptsConfig,
     RunConfig,
     SourceConfig,
     load_config,
 )
-from slam_ray.corpora import Pair, Problem, Question, pairs_step, problems_step, questions_step
-from slam_ray.corpora.cleaning import clean, losses
-from slam_ray.corpora.hub import fetch_corpus_step, source_title
+from slam_ray.corpora import Pair, Question, pairs_step, problems_step, questions_step
+from slam_ray.corpora.cleaning import clean, cleaning_losses
 from slam_ray.corpora.languages import KNOWN, LANGUAGES, Languages
-from slam_ray.corpora.prompts import translation_prompt
-from slam_ray.corpora.sources import Source, opened, read
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.stages import Stage, run, try_out
-from slam_ray.pipeline.storage import Storage
+from slam_ray.corpora.leakage import LeakageConfig, LeakageResult
+from slam_ray.corpora.sources import Source, read, readings
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.making import check_inputs, make
+from slam_ray.store.step import Derived, Step
+from slam_ray.store.storage import Storage
+from tests.configs import run_config
+from tests.corpora import cases, fingerprint, made
+from tests.corpora import source as opened_source
 
+CASES = cases("languages")
 YORUBA = LanguageConfig(code="yo", name="Yoruba")
 BASQUE = LanguageConfig(code="eu", name="Basque", script="Latn")
 
@@ -47,8 +49,7 @@ def written(folder: Path, **files: str) -> Path:
 
 
 def source(path: Path, format_: str, known: Languages = KNOWN) -> Source:
-    (found,) = opened(SourceConfig(path=str(path), format=format_), "corpora.questions", {}, known)
-    return found
+    return opened_source(SourceConfig(path=str(path), format=format_), "corpora.questions", known)
 
 
 def chat(text: str, language: str) -> str:
@@ -108,13 +109,10 @@ def test_many_files_are_named_by_the_first_of_them(tmp_path: Path) -> None:
     assert "mgsm_qcy.tsv and 4 more: languages not known" in str(source(tmp_path, "mgsm").note)
 
 
-def test_other_codes_and_scripts_of_a_language_are_known() -> None:
+@pytest.mark.parametrize(("written", "code"), CASES["written"].items())
+def test_other_codes_and_scripts_of_a_language_are_known(written: str, code: str | None) -> None:
     known = languages(YORUBA, LanguageConfig(code="uz", name="Uzbek", script="Cyrl"), "sw")
-    ways = ["sw", "swa", "swh_Latn", "Swahili", "cmn_Hans", "zho_Hant", "arb_Latn", "por-BR", "yor_Latn", "yo", "uz"]
-    assert [known.code_of(way) for way in ways] == (["sw", "sw", "sw", "sw", "zh", None, None, None, "yo", "yo", "uz"])
-    assert [known.code_of(way) for way in ("uzn_Latn", "uzn_Cyrl", "uzb-Cyrl", "UZBEK", "xx")] == (
-        [None, "uz", "uz", "uz", None]
-    )
+    assert known.code_of(written) == code
 
 
 def test_two_files_of_one_language_are_refused(tmp_path: Path) -> None:
@@ -133,62 +131,28 @@ def test_names_in_rows(tmp_path: Path) -> None:
     file.write_text("".join(chat(*row) for row in rows))
     added = source(file, "mgsm8kinstruct", languages(BASQUE, LanguageConfig(code="ht", name="Haitian Creole")))
     assert [question.language for question in read((added,), Question).records] == ["en", "eu", "ht", "sw"]
-    assert added.reading.model_dump()["names"] == {"eu": "Basque", "ht": "Haitian Creole"}
-    assert "names" not in source(file, "mgsm8kinstruct").reading.model_dump()
-    config = RunConfig(name="t", storage="s", model={"path": "m"}, corpora={"benchmarks": {"b": "b"}, "questions": {
-        "path": str(file), "format": "mgsm8kinstruct"}})  # fmt: skip
+    chats = SourceConfig(path=str(file), format="mgsm8kinstruct")
+    reading = readings(chats, "corpora.questions", added.languages)[0].model_dump()
+    assert reading["names"] == {"eu": "Basque", "ht": "Haitian Creole"}
+    assert "names" not in readings(chats, "corpora.questions", KNOWN)[0].model_dump()
+    config = run_config(corpora={"questions": chats})
     with pytest.raises(InputError, match=r"rows.json\): language 'Basque' is not known; known are: ar .* name: Yoruba"):
         made(questions_step(config), tmp_path)
 
 
-def made(step: Any, folder: Path) -> Any:
-    with Context(ExecutionConfig()) as context:
-        return Storage(folder / "storage").make(step, context)
-
-
-@pytest.mark.parametrize(
-    ("entries", "part"),
-    [
-        (["xx"], "language 'xx' is not known; known are: ar bn"),
-        (["swa"], "language 'swa' is known as 'sw'; write that"),
-        (["Yoruba"], "language 'Yoruba' is not known"),
-        ([{"code": "xx", "name": "Nothing"}], "'xx' is no code of ISO 639"),
-        ([{"code": "swa", "name": "Kiswahili"}], "write 'sw' for Swahili, not 'swa'"),
-        ([{"code": "sw", "name": "Kiswahili"}], "'sw' is there as Swahili (sw); write sw"),
-        ([{"code": "yo", "name": "Swahili"}], "'Swahili' is there as Swahili (sw)"),
-        ([{"code": "yo", "name": "Yoruba"}, {"code": "yor", "name": "Other"}], "write 'yo' for Yoruba, not 'yor'"),
-        (
-            [{"code": "yo", "name": "Yoruba", "script": "Latin"}],
-            "script 'Latin': did you mean 'Latn'?; or leave it out",
-        ),
-    ],
-)
-def test_a_language_that_cannot_be_added(entries: Sequence[Any], part: str) -> None:
+@pytest.mark.parametrize(("entries", "said"), CASES["refused"])
+def test_a_language_that_cannot_be_added(entries: Sequence[Any], said: str) -> None:
     with pytest.raises(InputError) as caught:
         Languages.of(CorporaConfig(benchmarks={"b": "b"}, languages=["en", *entries]))
-    assert part in str(caught.value)
+    assert said in str(caught.value)
     assert "corpora.languages" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("[en, no]", 'corpora.languages: YAML reads no as false; write "no" for Norwegian'),
-        ("[en, en]", "en is there twice"),
-        ("[]", "corpora.languages: "),
-        ("[en, {code: YO, name: Yoruba}]", "corpora.languages.1.code: "),
-        ("[en, {code: yo}]", "corpora.languages.1.name is missing: give it there"),
-        ("[en, {code: yo, name: '[Yoruba]'}]", "corpora.languages.1.name: "),
-        (
-            "[en, {code: yo, nam: Yoruba}]",
-            "unknown key 'corpora.languages.1.nam': did you mean 'corpora.languages.1.name'",
-        ),
-    ],
-)
-def test_a_wrong_list_is_named(text: str, part: str) -> None:
+@pytest.mark.parametrize(("text", "said"), CASES["refused_texts"])
+def test_a_wrong_list_is_named(text: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         load_config("demo", {"corpora.languages": text})
-    assert part in str(caught.value)
+    assert said in str(caught.value)
     assert "(language)" not in str(caught.value)
 
 
@@ -222,7 +186,7 @@ def config(folder: Path, language: LanguageConfig | None) -> RunConfig:
         "benchmarks": {"own": str(folder / "problems.jsonl")},
         "languages": ("en", language) if language else None,
     }
-    return RunConfig(name="t", storage=str(folder / "s"), model={"path": "m"}, corpora=corpora)
+    return run_config(corpora=corpora)
 
 
 def test_records_in_a_language_that_was_added_are_prepared(tmp_path: Path) -> None:
@@ -241,9 +205,10 @@ def test_what_is_added_enters_the_identity_of_what_it_decides_alone(tmp_path: Pa
         for more in ({"name": "Yoruba"}, {"name": "Yorùbá"}, {"name": "Yoruba", "script": "Cyrl"})
     )
     questions = made(questions_step(plain), tmp_path)
-    assert len({questions_step(each).fingerprint for each in (plain, other, cyrillic)}) == 1
+    assert len({fingerprint(questions_step(each), tmp_path) for each in (plain, other, cyrillic)}) == 1
     pairs = [pairs_step(each, questions) for each in (plain, other, cyrillic)]
-    assert pairs[0].fingerprint == pairs[1].fingerprint != pairs[2].fingerprint
+    one, same, different = (fingerprint(each, tmp_path) for each in pairs)
+    assert one == same != different
     assert made(pairs[1], tmp_path).result.records == {"yo": 4}
     with pytest.raises(InputError, match="cleaning leaves no pair in language 'yo'"):
         made(pairs[2], tmp_path)
@@ -261,12 +226,7 @@ def test_cleaning_asks_for_a_script_where_one_is_given() -> None:
     loop = Pair("3", "my", "question", "ခွက်ဘယ်နှစ်လုံးရှိသလဲ" * 15, "How many cups? " * 9)
     dropped = [clean([loop], CleaningConfig(), languages(each))[1] for each in (spaced, unspaced)]
     assert [[drop.rule for drop in each] for each in dropped] == [[], ["loops"]]
-    assert [loss.language for loss in losses(dropped[1])] == ["my"]
-
-
-def test_the_translation_prompt_says_the_name() -> None:
-    said = translation_prompt(PromptsConfig(), "yo", "Ife melo?", languages(YORUBA))
-    assert said == "Translate this from [Yoruba] to [English]:\n[Yoruba]: Ife melo?\n[English]:"
+    assert [loss.language for loss in cleaning_losses(dropped[1])] == ["my"]
 
 
 def test_the_line_is_said_once_by_the_dry_run_and_by_the_run(
@@ -274,40 +234,15 @@ def test_the_line_is_said_once_by_the_dry_run_and_by_the_run(
 ) -> None:
     folder = laid_out(tmp_path / "mgsm", "mgsm")
     corpora = {"benchmarks": {"own": {"path": str(folder), "format": "mgsm"}}}
-    wanted = RunConfig(name="t", storage="s", model={"path": "m"}, corpora=corpora)
-    stages = [Stage(title, lambda done: problems_step(wanted, "own", done)) for title in ("problems", "the same again")]
-    try_out(stages, Storage(tmp_path / "storage"))
-    assert capsys.readouterr().out.count("corpora.benchmarks.own: mgsm_eu.tsv: languages not known, left out") == 1
-    for _ in range(2):  # also where all is done
-        with Context(ExecutionConfig()) as context:
-            run(stages, Storage(tmp_path / "storage"), context)
-        assert capsys.readouterr().out.count("mgsm_eu.tsv: languages not known, left out") == 1
-
-
-def test_subsets_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "some" / "mgsm"
-    folder.mkdir(parents=True)
-    for code in ("eng", "swa", "yor", "twi"):
-        pq.write_table(pa.Table.from_pylist([{"question": f"{code}?", "answer_number": 3}]), folder / f"{code}.parquet")
-    configs = "".join(
-        f"- config_name: {code}\n  data_files:\n  - split: test\n    path: {code}.parquet\n"
-        for code in ("yor", "swa", "twi", "eng")
-    )
-    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
-    config = SourceConfig(hub="some/mgsm", format="mgsm")
-    steps = [fetch_corpus_step("corpora.own", config, each) for each in (KNOWN, languages(YORUBA))]
-    assert steps[0].fingerprint != steps[1].fingerprint
-    fetched = [{source_title(config): made(step, tmp_path)} for step in steps]
-    (without,), (added,) = (
-        opened(config, "corpora.own", each, known)
-        for each, known in zip(fetched, (KNOWN, languages(YORUBA)), strict=True)
-    )
-    assert without.note is not None
-    assert without.note.startswith("corpora.own: yor, twi: languages not known, left out")
-    assert [problem.language for problem in read((without,), Problem).records] == ["en", "sw"]
-    assert [problem.language for problem in read((added,), Problem).records] == ["en", "sw", "yo"]
-    assert added.left_out == ("twi",)
+    wanted = run_config(corpora=corpora)
+    checks = [problems_step(wanted, "own"), problems_step(wanted, "own").labelled("the same again")]
+    config = Derived((), lambda artifacts: LeakageConfig(), after=checks)
+    result = LeakageResult(questions=0, problems=0)
+    last = Step("waits", 1, config, {}, LeakageResult, lambda attempt: result)
+    storage = Storage(tmp_path / "storage")
+    with RayCluster(ExecutionConfig()) as cluster:
+        check_inputs([last], storage, cluster)
+        assert capsys.readouterr().out.count("corpora.benchmarks.own: mgsm_eu.tsv: languages not known, left out") == 1
+        for _ in range(2):  # also where all is done
+            make([last], Artifacts(storage), cluster)
+            assert capsys.readouterr().out.count("mgsm_eu.tsv: languages not known, left out") == 1

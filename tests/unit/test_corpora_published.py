@@ -7,8 +7,8 @@ import pytest
 
 from slam_ray.config import InputError, SourceConfig
 from slam_ray.corpora import Pair, Problem, Question
-from slam_ray.corpora.sources import Corpus, opened, read
-from slam_ray.corpora.unseen import check_unseen
+from slam_ray.corpora.leakage import check_leakage
+from tests.corpora import corpus
 from tests.published import PUBLISHED, needs_published
 
 pytestmark = needs_published
@@ -16,10 +16,6 @@ pytestmark = needs_published
 
 def source(folder: str, format_: str = "", **more: Any) -> SourceConfig:
     return SourceConfig(path=str(PUBLISHED / folder), format=format_ or folder, **more)
-
-
-def corpus(config: SourceConfig, kind: Any) -> Corpus[Any]:
-    return read(opened(config, "corpora.own", {}), kind)
 
 
 @pytest.mark.parametrize(("folder", "languages", "lines"), [("mgsm", 11, 250), ("msvamp", 10, 1000)])
@@ -74,10 +70,10 @@ def test_ntrex() -> None:
 def test_training_questions_are_apart_from_the_benchmarks_and_test_questions_are_not() -> None:
     mgsm = [problem.question for problem in corpus(source("mgsm"), Problem).records if problem.language == "en"]
     trained = {pair.english for pair in corpus(source("gsm8kinstruct_qalign", "qalign"), Pair).records}
-    check_unseen("corpora.pairs", sorted(trained), "mgsm", mgsm)
+    check_leakage("corpora.pairs", sorted(trained), "mgsm", mgsm)
     tests = [question.question for question in corpus(source("gsm8k", split="test"), Question).records]
     with pytest.raises(InputError, match=r"250 of its 1319 English questions are problems of mgsm"):
-        check_unseen("corpora.questions", tests, "mgsm", mgsm)
+        check_leakage("corpora.questions", tests, "mgsm", mgsm)
 
 
 def test_own_records_of_another_corpus_with_its_columns_mapped(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The split of a local folder: it selects files, or is refused where it means nothing; several are never mixed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 from slam_ray.config import InputError, SourceConfig
 from slam_ray.corpora import Problem, Question
 from slam_ray.corpora.formats.files import split_named
-from slam_ray.corpora.sources import opened, read
+from tests.corpora import cases, records
 from tests.published import FIXTURES
+
+CASES = cases("splits")
 
 
 def rows(*ids: str) -> list[dict[str, Any]]:
@@ -31,7 +33,7 @@ def table(file: Path, *ids: str) -> Path:
 
 def ids(path: Path, split: str | None = None, format_: str = "records", kind: Any = Problem) -> list[str]:
     source = SourceConfig(path=str(path), split=split, format=format_)
-    return [record.id for record in read(opened(source, "corpora.benchmarks.mine", {}), kind).records]
+    return [record.id for record in records(source, kind, "corpora.benchmarks.mine")]
 
 
 def refused(path: Path, split: str | None, *parts: str, format_: str = "records", kind: Any = Problem) -> None:
@@ -41,33 +43,13 @@ def refused(path: Path, split: str | None, *parts: str, format_: str = "records"
         assert part in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("names", "split", "chosen"),
-    [
-        (["train.jsonl", "test.jsonl"], "test", ["test.jsonl"]),
-        (["train.jsonl", "test.jsonl"], "train", ["train.jsonl"]),
-        (["dev.jsonl", "test.jsonl"], "validation", ["dev.jsonl"]),
-        (["valid.jsonl", "test.jsonl"], "dev", ["valid.jsonl"]),
-        (["maths_train.jsonl", "maths-test.2.jsonl"], "test", ["maths-test.2.jsonl"]),
-        (
-            ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet", "train-00000-of-00001.parquet"],
-            "test",
-            ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"],
-        ),
-        (["data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet"], "test", ["data/test-"]),
-        (["test/a.jsonl", "test/b.jsonl", "train/a.jsonl"], "test", ["test/a.jsonl", "test/b.jsonl"]),
-        (["easy.jsonl", "hard.jsonl"], "hard", ["hard.jsonl"]),
-        (["train.jsonl", "test.jsonl.gz"], "train", ["train.jsonl"]),
-    ],
-)
-def test_a_split_takes_the_files_that_are_named_for_it(
-    tmp_path: Path, names: Sequence[str], split: str, chosen: Sequence[str]
-) -> None:
-    for name in names:
+@pytest.mark.parametrize("case", CASES["folders"], ids=str)
+def test_a_split_takes_the_files_that_are_named_for_it(tmp_path: Path, case: Mapping[str, Any]) -> None:
+    for name in case["files"]:
         table(tmp_path / name, name)
-    found = ids(tmp_path, split)
-    assert len(found) == len(chosen)
-    assert all(id_.startswith(start) for id_, start in zip(found, chosen, strict=True))
+    read = ids(tmp_path, case["split"])
+    assert len(read) == len(case["read"])
+    assert all(id_.startswith(start) for id_, start in zip(read, case["read"], strict=True))
 
 
 def test_a_split_that_is_not_there_is_refused_and_those_that_are_named(tmp_path: Path) -> None:
@@ -103,20 +85,7 @@ def test_the_split_of_a_single_file_is_its_own_or_refused(tmp_path: Path) -> Non
     refused(FIXTURES / "gsm8k" / "test.jsonl", "train", "is a file of split 'test'", format_="gsm8k")
 
 
-@pytest.mark.parametrize(
-    ("format_", "folder", "split", "parts"),
-    [
-        ("mgsm", "mgsm", "train", ["split 'train'", "MGSM's files are its split test", "on the Hub alone"]),
-        ("mgsm8kinstruct", "mgsm8kinstruct", "test", ["split 'test'", "a split train alone"]),
-        ("parallel", "ntrex", "dev", ["split 'dev'", "NTREX has no splits"]),
-        ("parallel", "flores", "devtest", ["split 'devtest'; there are: dev"]),
-        ("gsm8k", "gsm8k", "validation", ["split 'validation'; there are: test, train"]),
-        ("msvamp", "msvamp", "train", ["split 'train'; there are: test"]),
-        ("qalign", "qalign", "test", ["split 'test'; there are: train"]),
-        ("xcsqa", "xcsqa", "train", ["split 'train'; there are: dev, test"]),
-        ("mgsm", "mgsm/mgsm_en.tsv", None, ["give the folder that the file is in"]),
-    ],
-)
+@pytest.mark.parametrize(("format_", "folder", "split", "parts"), CASES["lacking"])
 def test_published_files_without_the_split(format_: str, folder: str, split: str | None, parts: Sequence[str]) -> None:
     refused(FIXTURES / folder, split, *parts, format_=format_, kind=Question)
 
@@ -128,19 +97,6 @@ def test_the_same_id_in_two_files_is_named_with_both(tmp_path: Path) -> None:
         ids(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        ("train.csv", "train"),
-        ("Training 2.jsonl", "train"),
-        ("my.test.jsonl", "test"),
-        ("latest.jsonl", None),
-        ("trainer.jsonl", None),
-        ("train-test.jsonl", None),
-        ("eval/en.jsonl", "test"),
-        ("extra-00000-of-00003.parquet", "extra"),
-        ("gsm8k-train-00000-of-00001.parquet", "train"),
-    ],
-)
+@pytest.mark.parametrize(("name", "split"), CASES["names"])
 def test_words_for_a_split_in_a_name(name: str, split: str | None) -> None:
     assert split_named(Path("data") / name) == split

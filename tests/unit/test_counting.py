@@ -15,17 +15,20 @@ from slam_ray.activations import Counts, read_counts, write_counts
 from slam_ray.activations.counter import Counter
 from slam_ray.activations.counting import count_step, plan
 from slam_ray.activations.plan import Encoded, Unit, chosen_ids, encode, plan_hash, plan_units
-from slam_ray.activations.rows import GroupSums, keep_row, kept_rows
-from slam_ray.activations.states import depths, map_states
-from slam_ray.config import ActivationsConfig, CountedConfig, ExecutionConfig, InputError, PromptsConfig
+from slam_ray.activations.states import map_states, mapped_layers
+from slam_ray.activations.unit_counts import GroupSums, save_unit, saved_units
+from slam_ray.config import ActivationsConfig, CountedConfig, InputError, PromptsConfig
 from slam_ray.config.schema import CountedText, CountedTokens
 from slam_ray.corpora import Prepared, Question
 from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import ModelRef, base_model
-from slam_ray.pipeline.location import Folder
-from slam_ray.pipeline.step import Artifact
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.local import LocalLocation
+from slam_ray.store.step import Artifact, known
+from slam_ray.store.storage import Storage
+from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts
 from tests.models import WINDOW, tiny_llama, tiny_model
 
@@ -38,14 +41,14 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsConfig) -> None:
-    asked, prompts = questions(6), PromptsConfig()
+    corpus, prompts = questions(6), PromptsConfig()
     answers = (
-        {(item.language, item.id): f" {item.id} it is" for item in asked} if activations.text == "answer" else None
+        {(item.language, item.id): f" {item.id} it is" for item in corpus} if activations.text == "answer" else None
     )
-    units = plan(activations, prompts, asked, base, LANGUAGES, answers)
+    units = plan(activations, prompts, corpus, base, LANGUAGES, answers)
     model = load_model(base.base, "float64")
     activated, tokens = reference_counts(
-        model, base.family, asked, prompts, activations.groups, activations.text, activations.tokens, answers
+        model, base.family, corpus, prompts, activations.groups, activations.text, activations.tokens, answers
     )
     counter, sums = Counter(model, base.family), GroupSums(units, LANGUAGES)
     for number, unit in reversed(list(enumerate(units))):
@@ -59,7 +62,7 @@ def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsCo
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
-    # In float64 Gemma 2's attention, with a softmax in float32, makes NaN of a padded place that sees nothing.
+    # In float64 Gemma 2's attention, with a softmax in float32, makes NaN of a padded position that sees nothing.
     window = 128 if family == "gemma2" else WINDOW
     base = base_model(str(tiny_model(tmp_path, family, layers=3, window=window)))
     assert_counts_equal_the_reference(base, ActivationsConfig(groups=4, token_budget=900))
@@ -74,39 +77,38 @@ def test_any_text_and_tokens_are_counted_as_the_reference_counts_them(
     assert_counts_equal_the_reference(base_model(str(llama)), activations)
 
 
-def test_what_is_looked_at_besides_does_not_change_the_count(llama: Path) -> None:
-    asked, base = Artifact[Prepared]("questions", "0" * 20), base_model(str(llama))
+def test_other_measurements_do_not_change_the_count(llama: Path, tmp_path: Path) -> None:
+    prepared = Prepared(records=dict.fromkeys(LANGUAGES, 6), left_out=0)
+    corpus, base = Artifact("questions", "0" * 20, _result=prepared), known(base_model(str(llama)))
 
-    def identity(**changes: bool) -> str:
-        activations = ActivationsConfig(**changes)
-        return count_step(
-            activations, PromptsConfig(), "float32", asked, base, LANGUAGES, ExecutionConfig()
-        ).fingerprint
+    def fingerprint(**activations: bool) -> str:
+        step = count_step(run_config(activations=activations), corpus, base)
+        return Artifacts(Storage(tmp_path)).identity(step).fingerprint
 
-    assert identity() == identity(tuned=True, states=True)
+    assert fingerprint() == fingerprint(tuned=True, states=True)
 
 
 @pytest.mark.parametrize(("layers", "found"), [(32, (1, 12, 22, 32)), (8, (1, 3, 6, 8)), (2, (1, 2))])
 def test_states_are_taken_at_the_papers_depths(layers: int, found: tuple[int, ...]) -> None:
-    assert depths(layers) == found
+    assert mapped_layers(layers) == found
 
 
 def test_states_are_those_of_the_last_counted_token(llama: Path, tmp_path: Path) -> None:
-    asked, base, activations = questions(6), base_model(str(llama)), CountedConfig(text="prompt", tokens="last")
-    ids = sorted({question.id for question in asked})
-    arguments = asked, ids, LANGUAGES, activations, PromptsConfig(), base, "float32", tmp_path
-    assert [map_states(*arguments, Folder(tmp_path / name), "cpu") for name in ("a", "b")] == [(1, 2, 3)] * 2
+    corpus, base, activations = questions(6), base_model(str(llama)), CountedConfig(text="prompt", tokens="last")
+    ids = sorted({question.id for question in corpus})
+    arguments = corpus, ids, LANGUAGES, activations, PromptsConfig(), base, "float32", tmp_path
+    assert [map_states(*arguments, LocalLocation(tmp_path / name), "cpu") for name in ("a", "b")] == [(1, 2, 3)] * 2
     found, again = (np.load(tmp_path / name / "states.npz") for name in ("a", "b"))
     assert found["states"].shape == (3, len(LANGUAGES), len(ids), 64)
     assert found["map"].shape == (3, len(LANGUAGES), len(ids), 2)
     assert all(np.array_equal(found[name], again[name]) for name in ("states", "map"))
     model, tokenizer = load_model(llama, "float32"), load_tokenizer(llama)
-    for question in asked[::5]:
+    for question in corpus[::5]:
         text = reasoning_prompt(PromptsConfig(), question.question)
         with torch.no_grad():
             output = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
-        for place, layer in enumerate((1, 2, 3)):
-            mine = found["states"][place, LANGUAGES.index(question.language), ids.index(question.id)]
+        for depth, layer in enumerate((1, 2, 3)):
+            mine = found["states"][depth, LANGUAGES.index(question.language), ids.index(question.id)]
             np.testing.assert_allclose(mine, output.hidden_states[layer][0, -1].numpy(), atol=2e-5)
 
 
@@ -136,8 +138,8 @@ def encoded_questions() -> st.SearchStrategy[list[Encoded]]:
     lengths = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=30)
     return lengths.map(
         lambda pairs: [
-            Encoded(f"q{place}", language, tuple(range(length)), 0, length)
-            for place, pair in enumerate(pairs)
+            Encoded(f"q{index}", language, tuple(range(length)), 0, length)
+            for index, pair in enumerate(pairs)
             for language, length in zip(("en", "sw"), pair, strict=True)
         ]
     )
@@ -150,12 +152,12 @@ def test_a_plan_holds_every_question_once_within_the_budget(
 ) -> None:
     ids = chosen_ids((question.id for question in encoded), 1000)
     units = plan_units(encoded, ids, groups, budget)
-    placed = [(unit, question) for unit in units for batch in unit.passes for question in batch]
-    assert Tally(question for _, question in placed) == Tally(encoded)
-    assert all(unit.language == question.language for unit, question in placed)
+    planned = [(unit, question) for unit in units for batch in unit.passes for question in batch]
+    assert Tally(question for _, question in planned) == Tally(encoded)
+    assert all(unit.language == question.language for unit, question in planned)
     assert all(len(batch) * max(len(q.tokens) for q in batch) <= budget for unit in units for batch in unit.passes)
     # All languages of a question are in one group, and groups differ by one question at most.
-    groups_of = {(question.id, unit.group) for unit, question in placed}
+    groups_of = {(question.id, unit.group) for unit, question in planned}
     assert len(groups_of) == len(ids)
     sizes = Tally(group for _, group in groups_of)
     assert max(sizes.values()) - min(sizes.get(group, 0) for group in range(groups)) <= 1
@@ -164,7 +166,7 @@ def test_a_plan_holds_every_question_once_within_the_budget(
 
 
 def test_long_work_is_cut_into_parts() -> None:
-    encoded = [Encoded(f"q{place}", "en", (0,) * 10, 1, 5) for place in range(100)]
+    encoded = [Encoded(f"q{index}", "en", (0,) * 10, 1, 5) for index in range(100)]
     units = plan_units(encoded, [question.id for question in encoded], groups=1, token_budget=20)
     assert [len(unit.passes) for unit in units] == [16, 16, 16, 2]
     assert [unit.questions for unit in units] == [32, 32, 32, 4]
@@ -187,22 +189,22 @@ def test_no_group_is_empty_with_few_questions(llama: Path) -> None:
     assert {unit.group for unit in units} == {0, 1, 2}
 
 
-def test_rows_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
+def test_finished_units_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
     units = [
         Unit(0, "en", ((Encoded("q0", "en", (0, 1), 1, 2),),)),
         Unit(1, "en", ((Encoded("q1", "en", (0,), 0, 1),),)),
     ]
-    folder = Folder(tmp_path)
-    assert list(kept_rows(folder / "never made")) == []
-    row = np.arange(6, dtype=np.uint32).reshape(2, 3)
-    keep_row(folder, 1, row)
+    folder = LocalLocation(tmp_path)
+    assert list(saved_units(folder / "never made")) == []
+    counted = np.arange(6, dtype=np.uint32).reshape(2, 3)
+    save_unit(folder, 1, counted)
     (tmp_path / "torn.draft").write_bytes(b"\x93NUMPY")
     sums = GroupSums(units, ["en"])
-    for number, kept in kept_rows(folder):
-        sums.add(number, kept)
+    for number, saved in saved_units(folder):
+        sums.add(number, saved)
     assert sums.missing == [0]
     with pytest.raises(AssertionError, match="unit 1 was counted twice"):
-        sums.add(1, row)
+        sums.add(1, counted)
     with pytest.raises(AssertionError, match=r"units \[0\] were not counted"):
         sums.counts()
 

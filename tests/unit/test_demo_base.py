@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from slam_ray.config import PromptsConfig
 from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.demo.make_data import DATA
-from slam_ray.demo.mixture import LITTLE_SEEN, Mixture, examples
+from slam_ray.demo.mixture import LOW_RESOURCE, Mixture, training_texts
 from slam_ray.demo.train_base import Phase, train_base
 from slam_ray.models.loading import load_model, load_tokenizer
 
@@ -70,13 +70,13 @@ def test_the_base_reasons_in_english_and_the_pretrained_model_does_not(one_threa
     assert right["pretrained"] <= 10
 
 
-def test_little_seen_languages_are_never_reasoned_in() -> None:
+def test_low_resource_languages_are_never_reasoned_in() -> None:
     tokenizer = load_tokenizer(MODELS / "base")
     import random
 
-    stream = examples(Mixture(0, 0, 0, 0, 1), tokenizer, random.Random(0))
+    stream = training_texts(Mixture(0, 0, 0, 0, 1), tokenizer, random.Random(0))
     text = " ".join(str(tokenizer.decode(next(stream).tokens)) for _ in range(300))
     assert "কাছে" not in text
     assert "มี" not in text
     assert " ana " not in text
-    assert set(LITTLE_SEEN) == {"bn", "th", "sw"}
+    assert set(LOW_RESOURCE) == {"bn", "th", "sw"}

@@ -77,7 +77,7 @@ def test_answers_follow_from_the_english_words(name: str) -> None:
             assert computed(record["question"]) == record["answer"], record
 
 
-def test_no_dev_or_test_problem_was_seen_in_training() -> None:
+def test_no_dev_or_test_problem_is_in_the_training_data() -> None:
     train = {signature(record["question"]) for record in records("questions") if record["language"] == "en"}
     train |= {signature(record["english"]) for record in records("pairs")}
     dev, test = (
@@ -124,7 +124,7 @@ def test_every_language_keeps_to_its_script_and_to_normal_form() -> None:
 
 
 def test_different_problems_read_differently_in_every_language() -> None:
-    seen = defaultdict(set)
+    questions = defaultdict(set)
     for record in records("questions"):
-        seen[record["language"]].add(record["question"])
-    assert all(len(questions) == 500 for questions in seen.values())
+        questions[record["language"]].add(record["question"])
+    assert all(len(texts) == 500 for texts in questions.values())

@@ -36,9 +36,9 @@ def test_one_beginning_of_text_and_the_text_comes_back(tokenizer: Any, dev: Text
 
 
 def test_the_question_inside_its_prompt_is_exactly_some_tokens(tokenizer: Any, dev: Texts) -> None:
-    for (_, text), asked in zip(dev, ask(PromptsConfig(), [text for _, text in dev], tokenizer), strict=True):
-        assert (asked.start, asked.end) == (2, len(asked.tokens) - 1)
-        assert list(asked.tokens[2:-1]) == tokenizer(text, add_special_tokens=False).input_ids
+    for (_, text), filled in zip(dev, ask(PromptsConfig(), [text for _, text in dev], tokenizer), strict=True):
+        assert (filled.start, filled.end) == (2, len(filled.tokens) - 1)
+        assert list(filled.tokens[2:-1]) == tokenizer(text, add_special_tokens=False).input_ids
 
 
 def test_translation_prompts_are_two_tokens_around_the_source(tokenizer: Any, dev: Texts) -> None:

@@ -1,4 +1,4 @@
-"""Scores, PCR and comparison on small cases worked out by hand; rows that survive a killed attempt."""
+"""Scores, PCR and comparison on small cases worked out by hand; responses that survive a killed attempt."""
 
 import hashlib
 import json
@@ -11,11 +11,11 @@ from slam_ray.corpora import Problem, Question
 from slam_ray.evaluation.accuracy import pcr
 from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
 from slam_ray.evaluation.generation import check_lengths
-from slam_ray.evaluation.responses import Finish, FinishedRows, Response
+from slam_ray.evaluation.responses import Finish, FinishedResponses, Response
 from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
-from slam_ray.models.context import context_length
+from slam_ray.models.context_length import context_length
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.location import Folder
+from slam_ray.store.local import LocalLocation
 from tests.artifacts import artifact_of
 
 
@@ -116,15 +116,15 @@ def test_compare_is_what_it_was() -> None:
     )
 
 
-def test_finished_rows_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "scratch")
-    assert list(FinishedRows(folder, "one").earlier()) == []
-    FinishedRows(folder, "one").add([row("a", "th", "คำตอบคือ 5\nครับ"), row("b", "th", "6")])
+def test_finished_responses_survive_and_torn_ones_do_not(tmp_path: Path) -> None:
+    folder = LocalLocation(tmp_path / "scratch")
+    assert list(FinishedResponses(folder, "one").of_earlier_attempts()) == []
+    FinishedResponses(folder, "one").add([row("a", "th", "คำตอบคือ 5\nครับ"), row("b", "th", "6")])
     (folder / ".one-2.jsonl.draft").write_bytes('{"id": "c", "language": "th", "response": "คำ'.encode()[:-1])
-    kept = FinishedRows(folder, "two")
-    assert [item.id for item in kept.earlier()] == ["a", "b"]
+    kept = FinishedResponses(folder, "two")
+    assert [item.id for item in kept.of_earlier_attempts()] == ["a", "b"]
     kept.add([row("c", "th", "7")])
-    assert list(FinishedRows(folder, "three").earlier()) == [
+    assert list(FinishedResponses(folder, "three").of_earlier_attempts()) == [
         row("a", "th", "คำตอบคือ 5\nครับ"),
         row("b", "th", "6"),
         row("c", "th", "7"),

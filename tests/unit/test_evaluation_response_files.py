@@ -1,24 +1,18 @@
-"""Scoring responses made elsewhere: `jobs/score_responses.py` and what it says about bad lines."""
+"""Scoring responses made elsewhere: `slam-ray score` and what it says about bad lines."""
 
 import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import score_responses
+from slam_ray.cli import main
 from slam_ray.config import InputError
-from slam_ray.evaluation.response_files import Answered, read_answered
+from slam_ray.evaluation.response_files import ResponseWithAnswer, read_answered
 from slam_ray.evaluation.statistics import wilson
 
-JOB = Path(__file__).parents[2] / "jobs" / "score_responses.py"
-
-
-def score(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, JOB, *arguments], capture_output=True, text=True, check=False)
+KEYS = ["--language", "sw", "--response-key", "text", "--answer-key", "gold"]
 
 
 @pytest.fixture
@@ -29,24 +23,22 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_job_prints_one_object(file: Path) -> None:
-    keys = ("--language", "sw", "--response-key", "text", "--answer-key", "gold")
+def test_the_command_prints_one_object(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for extractor, correct in (("last-number", 0), ("strict", 2)):
-        ended = score(file, *keys, "--extractor", extractor)
-        assert ended.returncode == 0, ended.stderr
-        result = json.loads(ended.stdout.splitlines()[-1])
+        assert main(["score", str(file), *KEYS, "--extractor", extractor]) == 0
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert (result["accuracy"], result["n"]) == (25 * correct, 4)
         assert result["interval"] == pytest.approx([100 * end for end in wilson(correct, 4)])
         assert result["without_number"] == 1
 
 
-def test_the_job_names_a_bad_line(file: Path) -> None:
+def test_the_command_names_a_bad_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with file.open("a") as stream:
         stream.write("{not json\n")
-    ended = score(file, "--language", "sw", "--response-key", "text", "--answer-key", "gold")
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    (line,) = ended.stderr.splitlines()
+    assert main(["score", str(file), *KEYS]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
     assert line.startswith(f"error: {file}:5: not JSON")
 
 
@@ -73,7 +65,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 def test_blank_lines_and_other_keys_do_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "good.jsonl"
     file.write_text('\n{"response": "\u2028 5", "answer": "1,234", "more": []}\r\n\n', encoding="utf-8")
-    assert read_answered(file, "response", "answer", "sw") == [Answered("\u2028 5", 1234.0)]
+    assert read_answered(file, "response", "answer", "sw") == [ResponseWithAnswer("\u2028 5", 1234.0)]
 
 
 def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
@@ -100,7 +92,7 @@ def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
 def test_keys_reach_inside(tmp_path: Path, response_key: str, answer_key: str, row: dict[str, Any]) -> None:
     for name, content in (("a.jsonl", json.dumps(row)), ("a.json", json.dumps([row], indent=1))):
         (tmp_path / name).write_text(content)
-        assert read_answered(tmp_path / name, response_key, answer_key, "sw") == [Answered("Jibu ni 5.", 5.0)]
+        assert read_answered(tmp_path / name, response_key, answer_key, "sw") == [ResponseWithAnswer("Jibu ni 5.", 5.0)]
 
 
 def test_where_texts_lie_is_said(tmp_path: Path) -> None:
@@ -119,12 +111,12 @@ def test_responses_may_be_a_table(tmp_path: Path, name: str) -> None:
     content = content.replace('",', '"\t').replace("response,", "response\t") if name.endswith("tsv") else content
     (tmp_path / name).write_bytes(gzip.compress(content.encode()) if name.endswith("gz") else content.encode())
     assert read_answered(tmp_path / name, "response", "answer", "de") == [
-        Answered("Die Antwort ist 2,5.", 2.5),
-        Answered("Es sind 1,234.", 1.234),
+        ResponseWithAnswer("Die Antwort ist 2,5.", 2.5),
+        ResponseWithAnswer("Es sind 1,234.", 1.234),
     ]
 
 
-def test_the_job_reads_decimal_commas_and_refuses_what_may_be_either(
+def test_the_command_reads_decimal_commas_and_refuses_what_may_be_either(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "responses.jsonl"
@@ -134,8 +126,8 @@ def test_the_job_reads_decimal_commas_and_refuses_what_may_be_either(
             for text, gold in zip(("Es sind 2,5.", "Es sind 0,75."), golds, strict=True)
         ]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        assert score_responses.main([str(file), "--language", "de", "--extractor", "strict"]) == 0
+        assert main(["score", str(file), "--language", "de", "--extractor", "strict"]) == 0
         assert json.loads(capsys.readouterr().out)["accuracy"] == expected
     file.write_text('{"response": "Es sind 1.234.", "answer": "1.234"}\n')
-    assert score_responses.main([str(file), "--language", "de"]) == 2
+    assert main(["score", str(file), "--language", "de"]) == 2
     assert f"error: {file}:1: answer: 1.234 may be 1234 or 1.234" in capsys.readouterr().err

@@ -1,11 +1,9 @@
-"""Both extractors over all known languages: tables judged by hand, and numbers written by rule and read back.
+"""Both extractors over all known languages: tables written by hand, and numbers written by rule and read back.
 
-The tables are `tests/fixtures/responses.jsonl` and `labels.jsonl`: what a line shows, the language of the question,
-the response, and what is to be read.
+The tables are `responses.jsonl`, `labels.jsonl` and `cases/last_numbers.yaml` in `tests/fixtures`.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +12,12 @@ from hypothesis import strategies as st
 
 from slam_ray.corpora.languages import LANGUAGES
 from slam_ray.corpora.numerals import DECIMAL_COMMA
+from slam_ray.evaluation.announcements import WORDINGS
 from slam_ray.evaluation.extraction import extract, extractors_for, is_correct, last_number
-from slam_ray.evaluation.phrases import WORDINGS
-from slam_ray.evaluation.strict import strict
+from slam_ray.evaluation.strict_number import strict_number
+from tests.corpora import cases
+from tests.published import FIXTURES
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 CHOICES = {"A": "bank", "B": "shop", "C": "library", "D": "park", "E": "school"}
 
 
@@ -29,27 +28,10 @@ def table(name: str) -> list[dict[str, Any]]:
 
 RESPONSES, LABELS = table("responses.jsonl"), table("labels.jsonl")
 
-# Response, what the field's extractor reads, right or wrong.
-LAST_NUMBER: list[tuple[str, float | None]] = [
-    ("The answer is 18.", 18),
-    ("70,000 dollars", 70000),
-    ("1,234,567.25", 1234567.25),
-    ("মোট ১২৩", 123),
-    ("１８個", 18),
-    ("-10", 10),
-    ("2,5", 25),
-    ("1.234", 1.234),
-    ("1 234", 234),
-    ("3/4", 4),
-    ("12:30", 30),
-    ("The answer is 18. She has 3 ducks.", 3),
-    ("none", None),
-]
-
 
 @pytest.mark.parametrize("row", RESPONSES, ids=lambda row: f"{row['shows']}: {row['language']}")
 def test_strict(row: dict[str, Any]) -> None:
-    found, value = strict(row["response"], row["language"]), row["value"]
+    found, value = strict_number(row["response"], row["language"]), row["value"]
     assert found == (None if value is None else pytest.approx(float(value))), row["response"]
 
 
@@ -59,7 +41,7 @@ def test_the_table_has_every_language_and_no_response_twice() -> None:
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize(("response", "number"), LAST_NUMBER)
+@pytest.mark.parametrize(("response", "number"), cases("last_numbers"))
 def test_last_number_with_its_faults(response: str, number: float | None) -> None:
     assert last_number(response) == number
 
@@ -106,7 +88,7 @@ def test_a_number_written_in_a_locale_is_read_back(
 ) -> None:
     number = written(language, cents, grouped, native)
     text = SENTENCES[language].format(number) + "\n3" if announced else f"… = {number}"
-    assert strict(text, language) == pytest.approx(cents / 100)
+    assert strict_number(text, language) == pytest.approx(cents / 100)
 
 
 @pytest.mark.parametrize("row", LABELS, ids=lambda row: f"{row['shows']}: {row['language']}")
@@ -122,15 +104,15 @@ def test_without_choices_any_capital_may_be_the_label() -> None:
 
 def test_a_language_without_a_wording_of_ours_is_read_too() -> None:
     """Twi, which the identifier does not know, and Turkish, which it does and which writes decimals with a comma."""
-    assert strict("The answer is 1,250.", "tw") == 1250
-    assert strict("Bu kutunun ağırlığı tam olarak 1,125 kilogram olarak ölçüldü.", "tr") == 1.125
-    assert strict("Toplam 1.250 bilet satıldı ve gelirin tamamı okula verildi.", "tr") == 1250
+    assert strict_number("The answer is 1,250.", "tw") == 1250
+    assert strict_number("Bu kutunun ağırlığı tam olarak 1,125 kilogram olarak ölçüldü.", "tr") == 1.125
+    assert strict_number("Toplam 1.250 bilet satıldı ve gelirin tamamı okula verildi.", "tr") == 1250
 
 
 def test_what_is_written_in_two_ways_is_a_thousand() -> None:
     """A text in one language that announces its answer in another: three decimals are rare."""
     text = "Mia first sold the tickets at the door and then the rest of them. La respuesta es {}."
-    assert strict(text.format("1.250"), "es") == strict(text.format("1,250"), "es") == 1250
+    assert strict_number(text.format("1.250"), "es") == strict_number(text.format("1,250"), "es") == 1250
 
 
 def test_a_label_is_right_only_if_it_is_the_same() -> None:

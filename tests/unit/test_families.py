@@ -3,29 +3,30 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from slam_ray.config import InputError
+from slam_ray.models.assembly import assemble
 from slam_ray.models.families import ACTIVATIONS, FAMILIES, family_of
-from slam_ray.models.loading import load_model, tune_only
-from slam_ray.models.placing import assemble
+from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, base_model
+from slam_ray.models.trainable import tune_only
 from slam_ray.training.worker import as_stored
+from tests.corpora import cases
 from tests.models import tiny_model
 
 LAYERS = (0, 2)
 TOKENS = torch.arange(3, 43).reshape(2, 20)
-
-
-FILED = {"gpt2": "transformer.h", "gemma3": "language_model.model.layers"}  # where the files have the layers
+STORED_LAYERS = {"gpt2": "transformer.h", "gemma3": "language_model.model.layers"}  # the layers' path in the files
 FFN, ATTENTION = ("up", "down"), ("q", "k", "v", "o")
 
 
-def places(family: str, projection: str) -> tuple[str, tuple[slice, ...]]:
-    """Where the tiny model of a family (two heads, one of keys and values) keeps a projection, written out by hand."""
+def weight_of(family: str, projection: str) -> tuple[str, tuple[slice, ...]]:
+    """Module and part of its weight that are a projection of a tiny model (two heads, one of keys and values)."""
     if family == "gpt2":
         columns = {"q": (0, 64), "k": (64, 128), "v": (128, 192)}
         names = {"up": "mlp.c_fc", "down": "mlp.c_proj", "o": "attn.c_proj", **dict.fromkeys(columns, "attn.c_attn")}
@@ -51,19 +52,19 @@ def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, 
         optimizer.zero_grad()
     weights = {key: weight.detach().clone() for key, weight in tuned.items()}
     save_file(as_stored(base, FAMILIES[name], weights, "float32"), tmp_path / TRAINED_FILE)
-    assemble(base, tmp_path / TRAINED_FILE, tmp_path / "tuned")
+    assemble(base, [tmp_path / TRAINED_FILE], tmp_path / "tuned")
 
     before, after = (load_file(tmp_path / folder / "model.safetensors") for folder in ("base", "tuned"))
     expected = {key: torch.zeros_like(weight, dtype=torch.bool) for key, weight in before.items()}
     for layer in LAYERS:
-        prefix = f"{FILED.get(name, 'model.layers')}.{layer}."
+        prefix = f"{STORED_LAYERS.get(name, 'model.layers')}.{layer}."
         for projection in projections:
             if projection == "layer":
                 for key in before:
                     expected[key] |= key.startswith(prefix)
             else:
-                module, place = places(name, projection)
-                expected[f"{prefix}{module}.weight"][place] = True
+                module, part = weight_of(name, projection)
+                expected[f"{prefix}{module}.weight"][part] = True
     for key, mask in expected.items():
         assert before[key][~mask].equal(after[key][~mask]), f"{key} is not tuned"
     changed = sum((before[key] != after[key]).sum().item() for key in before)
@@ -125,34 +126,11 @@ def test_a_family_without_a_gate_says_so() -> None:
         FAMILIES["gpt2"].parameter(0, "gate")
 
 
-@pytest.mark.parametrize(
-    ("config", "part"),
-    [
-        ({"model_type": "mixtral", "num_local_experts": 8}, "a router decides"),
-        ({"model_type": "qwen3_moe", "num_experts": 128}, "a router decides"),
-        # In config.json of gpt-oss and Granite, and with all numbers left at their defaults.
-        ({"model_type": "gpt_oss", "num_local_experts": 32}, "'gpt_oss' is a mixture of experts"),
-        ({"model_type": "granitemoe"}, "is a mixture of experts"),
-        ({"model_type": "llama4", "text_config": {"num_local_experts": 16}, "vision_config": {}}, "a router decides"),
-        ({"model_type": "mamba"}, "'mamba' has layers that are no attention"),
-        ({"model_type": "qwen3_5", "text_config": {"model_type": "qwen3_5_text"}}, "their state runs on"),
-        ({"model_type": "qwen3_next", "num_experts": 512}, "their state runs on"),
-        ({"model_type": "apertus", "hidden_act": "xielu"}, "positive also far below zero (xIELU)"),
-        ({"model_type": "llama", "hidden_act": "xielu"}, "hidden_act is 'xielu': whether a neuron is activated"),
-        ({"model_type": "gemma3", "text_config": {"hidden_activation": "sigmoid"}}, "hidden_activation is 'sigmoid'"),
-        ({"model_type": "t5"}, "has an encoder and a decoder"),
-        ({"model_type": "new", "is_encoder_decoder": True}, "has an encoder and a decoder"),
-        ({"model_type": "bert"}, "is an encoder: it writes no text"),
-        ({"model_type": "gemma3_text", "use_bidirectional_attention": True}, "reads its text in both directions"),
-        ({"model_type": "qwen2_5_vl", "vision_config": {"depth": 32}}, "only the text part of 'gemma3' is known"),
-        ({"model_type": "bloom"}, "'bloom' is not supported; supported are: cohere2, gemma2, gemma3, gemma3_text,"),
-        ({}, "'' is not supported"),
-    ],
-)
-def test_an_unsupported_family_is_named(config: dict[str, object], part: str) -> None:
+@pytest.mark.parametrize("case", cases("unsupported_models"), ids=lambda case: case["config"].get("model_type", "none"))
+def test_an_unsupported_family_is_named(case: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
-        family_of(config)
-    assert part in str(caught.value)
+        family_of(case["config"])
+    assert case["said"] in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -46,15 +46,16 @@ def test_a_command_is_right(command: str, tmp_path: Path) -> None:
 
 
 def check_python(words: list[str], folder: Path) -> None:
-    job, *options = words[1:]
-    assert (ROOT / job).is_file()
-    run = subprocess.run(
-        [sys.executable, ROOT / job, *options, "--storage", str(folder), "--dry-run"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    check_dry_run([sys.executable, ROOT / words[1], *words[2:]], folder)
+
+
+def check_slam_ray(words: list[str], folder: Path) -> None:
+    check_dry_run([Path(sys.executable).with_name("slam-ray"), *words[1:]], folder)
+
+
+def check_dry_run(command: list[str | Path], folder: Path) -> None:
+    command += ["--storage", str(folder), "--dry-run"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 3, run.stdout + run.stderr
     assert "to do" in run.stdout
 
@@ -142,5 +143,6 @@ CHECKS: dict[str, Callable[[list[str], Path], None]] = {
     "python": check_python,
     "ray": check_ray,
     "sed": check_sed,
+    "slam-ray": check_slam_ray,
     "source": check_source,
 }

@@ -20,17 +20,20 @@ STRAYS = ("pytorch_model.bin", "consolidated.safetensors", "model.fp16.safetenso
 SCRIPT = """
 import sys
 from pathlib import Path
-from slam_ray.config import ExecutionConfig, InputError
-from slam_ray.models.hub import fetch_model_step, fetched_model
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.storage import Storage
-storage, step = Storage(Path(sys.argv[1])), fetch_model_step(sys.argv[2], "main")
+from slam_ray.cluster.ray_cluster import RayCluster
+from slam_ray.config import ExecutionConfig, InputError, ModelConfig
+from slam_ray.models.hub import pretrained
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.making import describe, plan
+from slam_ray.store.step import steps_to
+from slam_ray.store.storage import Storage
+storage, model = Storage(Path(sys.argv[1])), pretrained(ModelConfig(hub=sys.argv[2]))
+artifacts, (fetch,) = Artifacts(storage), steps_to(model)
+print(describe(plan([fetch], storage)))
 try:
-    with Context(ExecutionConfig()) as context:
-        artifact = storage.find(step)
-        artifact = artifact if artifact.directory else storage.make(step, context)
-    model = fetched_model(sys.argv[2], artifact)
-    print(artifact.result.commit, model.fingerprint, model.base)
+    with RayCluster(ExecutionConfig()) as cluster:
+        commit = artifacts.make(fetch, cluster).result.commit
+    print(commit, artifacts[model].fingerprint, artifacts[model].base)
 except InputError as error:
     print("InputError:", error)
 """
@@ -85,10 +88,15 @@ def hub(tmp_path: Path) -> Iterator[str]:
 
 
 def fetch(tmp_path: Path, endpoint: str, name: str) -> str:
+    """Commit, fingerprint and folder of a fetched model in words, or the error."""
     environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
     environment |= {"HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "storage"), name]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    planned, said = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert planned.startswith(f"fetch {name}  ")
+    return said
 
 
 def test_a_model_is_fetched_once_and_known_by_its_commit(hub: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slam_ray.config import InputError, SourceConfig, load_config, presets
-from slam_ray.corpora.published import BENCHMARKS
+from slam_ray.corpora.hub_benchmarks import BENCHMARKS
 from tests.models import tiny_llama
 
 ROOT = Path(__file__).parents[2]
@@ -20,14 +20,14 @@ MATH_LANGUAGES = {"bn", "th", "sw", "ja", "zh", "de", "fr", "ru", "es", "en"}
 
 
 def dry_run(storage: Path, *words: str) -> tuple[dict[str, str], float]:
-    """Title -> state of each stage, with the Hub out of reach and nothing of it on this machine; and the seconds."""
+    """Label -> state of each step, with the Hub out of reach and nothing of it on this machine; and the seconds."""
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(storage / "home")}
     command = [sys.executable, str(ROOT / "jobs" / "run_slam.py"), *words, "--dry-run", "--storage", str(storage)]
     started = time.monotonic()
     ended = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
     assert ended.returncode == 3, ended.stderr
     lines = (line.rpartition("  ") for line in ended.stdout.splitlines())
-    return {title.strip(): state for title, _, state in lines}, time.monotonic() - started
+    return {label.strip(): state for label, _, state in lines}, time.monotonic() - started
 
 
 def test_these_presets_ship() -> None:
@@ -38,7 +38,7 @@ def test_these_presets_ship() -> None:
 def test_a_preset_is_planned_without_a_network(preset: str, tmp_path: Path) -> None:
     states, seconds = dry_run(tmp_path, preset)
     config = load_config(preset, {})
-    fetched = {title for title, state in states.items() if title.startswith("fetch ") and state == "to do"}
+    fetched = {label for label, state in states.items() if label.startswith("fetch ") and state == "to do"}
     assert fetched == {
         f"fetch {config.model.hub}",
         "fetch Mathoctopus/GSM8KInstruct_Parallel (mgsm8kinstruct train)",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slam_ray.pipeline import progress
+from slam_ray.terminal import progress
 
 
 def test_time_left_does_not_count_the_start_up(

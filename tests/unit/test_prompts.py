@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from slam_ray.config import InputError, PromptsConfig, SourceConfig
-from slam_ray.corpora.prompts import Asked, ask, prompts_for
+from slam_ray.config import CorporaConfig, InputError, LanguageConfig, PromptsConfig, SourceConfig
+from slam_ray.corpora.languages import Languages
+from slam_ray.corpora.prompts import FilledPrompt, ask, prompts_for, translation_prompt
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import base_model, check_chat
 from tests.models import CHAT_TEMPLATE, byte_tokenizer, tiny_llama
@@ -16,13 +17,13 @@ QUESTIONS = ["Juma ana {query} 3?", "ম এ ১২টি", "a"]
 BOS = 0
 
 
-def asked(folder: Path, prompts: PromptsConfig, template: str = "") -> tuple[list[Asked], Any]:
+def filled(folder: Path, prompts: PromptsConfig, template: str = "") -> tuple[list[FilledPrompt], Any]:
     byte_tokenizer(folder, template)
     tokenizer = load_tokenizer(folder)
     return ask(prompts, QUESTIONS, tokenizer), tokenizer
 
 
-def check(prompt: Asked, question: str, tokenizer: Any) -> None:
+def check(prompt: FilledPrompt, question: str, tokenizer: Any) -> None:
     assert prompt.tokens.count(BOS) == 1
     assert prompt.tokens[0] == BOS
     assert tokenizer.decode(prompt.tokens[prompt.start : prompt.end]) == question
@@ -30,7 +31,7 @@ def check(prompt: Asked, question: str, tokenizer: Any) -> None:
 
 
 def test_the_question_stands_in_the_papers_prompt(tmp_path: Path) -> None:
-    prompts, tokenizer = asked(tmp_path, PromptsConfig())
+    prompts, tokenizer = filled(tmp_path, PromptsConfig())
     for prompt, question in zip(prompts, QUESTIONS, strict=True):
         check(prompt, question, tokenizer)
         assert prompt.text.startswith("Below is an instruction that describes a task. Write a response that")
@@ -40,14 +41,14 @@ def test_the_question_stands_in_the_papers_prompt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bos", ["{{ bos_token }}", ""])
 def test_a_chat_has_one_beginning_whoever_writes_it(tmp_path: Path, bos: str) -> None:
     chat = PromptsConfig(reasoning="{query}\n\nThink.", chat=True)
-    prompts, tokenizer = asked(tmp_path, chat, CHAT_TEMPLATE.replace("{{ bos_token }}", bos))
+    prompts, tokenizer = filled(tmp_path, chat, CHAT_TEMPLATE.replace("{{ bos_token }}", bos))
     for prompt, question in zip(prompts, QUESTIONS, strict=True):
         check(prompt, question, tokenizer)
         assert prompt.text.removeprefix("<s>") == f"<user>{question}\n\nThink.\n<assistant><think></think>"
 
 
 def test_thinking_is_on_only_if_asked_for(tmp_path: Path) -> None:
-    prompts, tokenizer = asked(tmp_path, PromptsConfig(chat=True, thinking=True), CHAT_TEMPLATE)
+    prompts, tokenizer = filled(tmp_path, PromptsConfig(chat=True, thinking=True), CHAT_TEMPLATE)
     assert prompts[0].text.endswith("<assistant>")
     check(prompts[0], QUESTIONS[0], tokenizer)
     with pytest.raises(ValueError, match=r"set prompts\.chat too"):
@@ -65,7 +66,7 @@ def test_thinking_is_on_only_if_asked_for(tmp_path: Path) -> None:
 def test_a_template_that_dates_its_prompt_does_not_change_from_day_to_day(
     written: str, said: str, tmp_path: Path
 ) -> None:
-    prompts, _ = asked(tmp_path, PromptsConfig(chat=True), written + CHAT_TEMPLATE)
+    prompts, _ = filled(tmp_path, PromptsConfig(chat=True), written + CHAT_TEMPLATE)
     assert prompts[0].text.startswith(f"{said}<s>")
 
 
@@ -106,7 +107,7 @@ def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
 
 def test_a_template_that_hides_the_message_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"prompts\.chat: the model's chat template does not show the message"):
-        asked(tmp_path, PromptsConfig(chat=True), "hello")
+        filled(tmp_path, PromptsConfig(chat=True), "hello")
 
 
 def test_a_model_without_a_chat_template_is_refused_and_the_template_is_part_of_the_model(tmp_path: Path) -> None:
@@ -136,3 +137,12 @@ def test_choices_are_asked_for_without_the_steps() -> None:
     assert prompts.choice == prompts.reasoning.removesuffix(" Let's think step by step.")
     for other in ("x.jsonl", SourceConfig(path="x", format="mgsm"), None):
         assert prompts_for(prompts, other) == prompts
+
+
+@pytest.mark.parametrize(("language", "name"), [("sw", "Swahili"), ("yo", "Yoruba")])
+def test_the_translation_prompt_is_the_papers_also_in_a_language_that_was_added(language: str, name: str) -> None:
+    added = LanguageConfig(code="yo", name="Yoruba")
+    languages = Languages.of(CorporaConfig(benchmarks={"b": "b"}, languages=("en", added)))
+    assert translation_prompt(PromptsConfig(), language, "Habari {language}", languages) == (
+        f"Translate this from [{name}] to [English]:\n[{name}]: Habari {{language}}\n[English]:"
+    )

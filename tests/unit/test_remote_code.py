@@ -13,20 +13,20 @@ CODE = """
 from pathlib import Path
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 Path({marker!r}).write_text("code of the checkpoint ran")
-class OwnModel(LlamaForCausalLM):
+class CustomModel(LlamaForCausalLM):
     pass
-class OwnTokenizer(PreTrainedTokenizerFast):
+class CustomTokenizer(PreTrainedTokenizerFast):
     pass
 """
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    folder = tiny_llama(tmp_path / "own")
-    (folder / "own.py").write_text(CODE.format(marker=str(tmp_path / "ran")))
+    folder = tiny_llama(tmp_path / "checkpoint")
+    (folder / "custom.py").write_text(CODE.format(marker=str(tmp_path / "ran")))
     for name, value in (
-        ("config.json", {"AutoModelForCausalLM": "own.OwnModel"}),
-        ("tokenizer_config.json", {"AutoTokenizer": [None, "own.OwnTokenizer"]}),
+        ("config.json", {"AutoModelForCausalLM": "custom.CustomModel"}),
+        ("tokenizer_config.json", {"AutoTokenizer": [None, "custom.CustomTokenizer"]}),
     ):
         settings = json.loads((folder / name).read_text())
         (folder / name).write_text(json.dumps({**settings, "auto_map": value}))
@@ -39,13 +39,13 @@ def test_code_is_not_run_unless_it_is_asked_for(checkpoint: Path, monkeypatch: p
     assert type(load_model(checkpoint, "float32")).__name__ == "LlamaForCausalLM"
     load_tokenizer(checkpoint)
     assert not (checkpoint.parent / "ran").exists()
-    assert type(load_model(checkpoint, "float32", trusted=True)).__name__ == "OwnModel"
-    assert type(load_tokenizer(checkpoint, trusted=True)).__name__ == "OwnTokenizer"
+    assert type(load_model(checkpoint, "float32", trusted=True)).__name__ == "CustomModel"
+    assert type(load_tokenizer(checkpoint, trusted=True)).__name__ == "CustomTokenizer"
     assert (checkpoint.parent / "ran").exists()
 
 
 def test_code_is_part_of_a_model_only_where_it_may_run(checkpoint: Path) -> None:
-    apart, trusted = base_model(str(checkpoint)), base_model(str(checkpoint), trusted=True)
-    assert "own.py" not in dict(apart.manifest)
-    assert "own.py" in dict(trusted.manifest)
-    assert (apart.trusted, trusted.trusted) == (False, True)
+    untrusted, trusted = base_model(str(checkpoint)), base_model(str(checkpoint), trusted=True)
+    assert "custom.py" not in dict(untrusted.manifest)
+    assert "custom.py" in dict(trusted.manifest)
+    assert (untrusted.trusted, trusted.trusted) == (False, True)

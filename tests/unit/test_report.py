@@ -10,7 +10,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from slam_ray.corpora import Prepared
-from slam_ray.corpora.cleaning import Example, Loss
+from slam_ray.corpora.cleaning import CleaningLoss, DroppedExample
 from slam_ray.evaluation.accuracy import Mark, score
 from slam_ray.evaluation.comparison import CompareConfig, compare
 from slam_ray.evaluation.extraction import NUMBER_EXTRACTORS, Extractor
@@ -23,7 +23,7 @@ from slam_ray.reporting.figures import (
     overlap_figure,
     states_figure,
 )
-from slam_ray.reporting.findings import Benchmark, Findings, StepRecord
+from slam_ray.reporting.findings import BenchmarkFindings, Findings, StepRecord
 from slam_ray.reporting.page import report_page
 from slam_ray.reporting.svg import inline_svg
 from slam_ray.reporting.table import accuracy_table, scores_table
@@ -51,13 +51,13 @@ def answers(solved: tuple[int, ...], languages: tuple[str, ...]) -> list[Mark]:
 @cache
 def benchmark(
     name: str = "arithmetic", languages: tuple[str, ...] = LANGUAGES, solved: tuple[int, ...] = AFTER
-) -> Benchmark:
+) -> BenchmarkFindings:
     before, after = answers(BEFORE, languages), answers(solved, languages)
     cut = dict.fromkeys(languages, 1.5)
     comparison = compare(before, after, languages, CompareConfig(samples=500))
     written = {code: {"en": 92.0, code: 8.0} for code in languages}
     scores = [score(marks, languages, cut, written) for marks in (before, after)]
-    return Benchmark(name, scores[0], scores[1], comparison)
+    return BenchmarkFindings(name, scores[0], scores[1], comparison)
 
 
 def selection(count: int = 8, chosen: tuple[int, ...] = (0, 2), **changes: object) -> SelectResult:
@@ -106,11 +106,11 @@ def findings(**changes: object) -> Findings:
             records={"sw": 11_000, "zh": 1_000},
             left_out=9,
             losses=[
-                Loss(
+                CleaningLoss(
                     rule="lost_numbers",
                     language="zh",
                     pairs=9,
-                    examples=[Example(id="7", source="三只猫", english="4")],
+                    examples=[DroppedExample(id="7", source="三只猫", english="4")],
                 )
             ],
         ),

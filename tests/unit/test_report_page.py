@@ -12,7 +12,7 @@ from slam_ray.activations import StatesResult
 from slam_ray.evaluation import EnglishLoss
 from slam_ray.evaluation.accuracy import score
 from slam_ray.evaluation.comparison import AverageChange, CompareConfig, Comparison, compare
-from slam_ray.reporting.findings import Benchmark, StateMap, StepRecord
+from slam_ray.reporting.findings import BenchmarkFindings, StateMap, StepRecord
 from slam_ray.reporting.page import report_page
 from slam_ray.reporting.table import accuracy_table
 from tests.unit.test_report import BEFORE, LANGUAGES, answers, benchmark, findings, selection
@@ -53,14 +53,14 @@ VERDICTS = r"rises significantly|does not change significantly|falls significant
 HOSTILE = "<script>alert('$x$')</script>"
 
 
-def renamed(name: str) -> Benchmark:
+def renamed(name: str) -> BenchmarkFindings:
     """A benchmark of this name in one language of this name."""
     marks = [replace(mark, language=name) for mark in answers(BEFORE, ("sw",))]
     scores = score(marks, [name], {name: 0.0}, {name: {name: 100.0}})
-    return Benchmark(name, scores, scores, compare(marks, marks, [name], CompareConfig(samples=10)))
+    return BenchmarkFindings(name, scores, scores, compare(marks, marks, [name], CompareConfig(samples=10)))
 
 
-def changed(low: float, high: float) -> Benchmark:
+def changed(low: float, high: float) -> BenchmarkFindings:
     """The benchmark with another interval of the headline."""
     original = benchmark()
     extractors = {

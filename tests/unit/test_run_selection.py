@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs import run_slam, search_layers
 from slam_ray.activations import COUNTS_FILE, CountResult, write_counts
+from slam_ray.cli import main
+from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, InputError, load_config
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.stages import Stage, run
-from slam_ray.pipeline.step import Attempt
-from slam_ray.pipeline.storage import Storage
-from slam_ray.recipes.slam import check_parts, corpora_stages, slam_stages
+from slam_ray.recipes.checks import check_parts
+from slam_ray.recipes.slam import slam
+from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import Attempt, steps_to
+from slam_ray.store.storage import Storage
 from tests.unit.test_selection import falling
 
 
@@ -29,14 +30,14 @@ def test_a_run_that_selects_nothing_keeps_figures_and_shows_what_else_would(
 ) -> None:
     config = load_config("demo", {"storage": str(tmp_path), "limit": "4"})
     storage = Storage.of(config)
-    with Context(ExecutionConfig()) as context:
-        done = run(corpora_stages(config), storage, context)
-        stages = {stage.title: stage for stage in slam_stages(config) if isinstance(stage, Stage)}
-        count = stages["count"].build(done)
-        storage.make(replace(count, run=falling_counts), context)
+    artifacts = Artifacts(storage)
+    (selection,) = (step for step in steps_to(slam(config).report) if step.label == "select")
+    with RayCluster(ExecutionConfig()) as cluster:
+        for step in steps_to(selection)[:-1]:
+            artifacts.make(replace(step, run=falling_counts) if step.label == "count" else step, cluster)
     capsys.readouterr()
     asked = ["demo", "--storage", str(tmp_path), "--limit", "4", "--selection.theta_factor", "9"]
-    assert run_slam.main(asked) == 2
+    assert main(["run", *asked]) == 2
     said = capsys.readouterr()
     assert "count: done before" in said.out
     message = said.err.strip()
@@ -64,7 +65,7 @@ def test_a_run_that_cannot_be_trained_is_refused_before_it_counts(
     asked: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for more in ([], ["--dry-run"]):
-        assert run_slam.main(["demo", "--storage", str(tmp_path), "--limit", "4", *asked, *more]) == 2
+        assert main(["run", "demo", "--storage", str(tmp_path), "--limit", "4", *asked, *more]) == 2
         assert said in capsys.readouterr().err
     assert not list(tmp_path.rglob("artifacts/count"))
 
@@ -97,7 +98,7 @@ def test_points_that_the_model_cannot_have_are_refused_before_the_first_trial(
         "--search.space",
         json.dumps(space),
     ]
-    assert search_layers.main([*asked, "--dry-run"]) == 2
+    assert main(["search", *asked, "--dry-run"]) == 2
     assert f"error: {said}\n" == capsys.readouterr().err
 
 

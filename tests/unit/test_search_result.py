@@ -8,39 +8,39 @@ import numpy as np
 import pytest
 
 from slam_ray.config import InputError, load_config
-from slam_ray.pipeline.storage import Storage
 from slam_ray.reporting.figures import layer_range_figure, pareto_figure
-from slam_ray.search.directory import SearchDirectory
-from slam_ray.search.result import (
-    Difference,
+from slam_ray.reporting.search import (
+    ChangeToBest,
     SearchResult,
-    TrialRow,
+    TrialResult,
     best_of,
-    judged,
     search_table,
     training_seconds,
+    with_front,
 )
+from slam_ray.search.directory import SearchDirectory
 from slam_ray.search.trial import objective, rung_times
+from slam_ray.store.storage import Storage
 
 
-def row(number: int, accuracy: float, trained: float, loss: float = 0.0, **more: Any) -> TrialRow:
+def trial(number: int, accuracy: float, trained: float, loss: float = 0.0, **more: Any) -> TrialResult:
     values: dict[str, Any] = {"state": "finished", "share": 1.0, "layers": tuple(range(number + 1)), "seconds": 10.0}
-    return TrialRow(
+    return TrialResult(
         number=number, point={"selection.layers": f"0-{number}"}, non_english=accuracy, english=90 - loss,
         english_loss=loss, trained_share=trained, **{**values, **more},
     )  # fmt: skip
 
 
-ROWS = judged(
+TRIALS = with_front(
     [
-        row(0, 60.0, 0.05),
-        row(1, 62.0, 0.10),
-        row(2, 61.0, 0.15),
-        row(3, 80.0, 0.30, loss=1.5),
-        row(4, 62.0, 0.10, same_training_as=1),
-        row(5, 90.0, 0.02, state="stopped", share=1 / 3, seconds=4.0),
-        TrialRow(number=6, point={"selection.layers": "7-9"}, state="failed", error="InputError: there is no layer 9"),
-        row(7, 55.0, 0.01, loss=-2.0),
+        trial(0, 60.0, 0.05),
+        trial(1, 62.0, 0.10),
+        trial(2, 61.0, 0.15),
+        trial(3, 80.0, 0.30, loss=1.5),
+        trial(4, 62.0, 0.10, same_training_as=1),
+        trial(5, 90.0, 0.02, state="stopped", share=1 / 3, seconds=4.0),
+        TrialResult(number=6, point={"selection.first": 9}, state="failed", error="InputError: there is no layer 9"),
+        trial(7, 55.0, 0.01, loss=-2.0),
     ],
     bound=1.0,
 )
@@ -56,33 +56,33 @@ def result(**changes: Any) -> SearchResult:
         pairs=None,
         base_english=90.0,
         base_non_english=50.0,
-        best=best_of(ROWS),
-        trials=ROWS,
-        test={"mgsm": Difference(own=61, best=63, difference=2.0, low=-0.5, high=4.5, english_difference=-0.4)},
-        training_seconds=training_seconds(ROWS),
+        best=best_of(TRIALS),
+        trials=TRIALS,
+        test={"mgsm": ChangeToBest(own=61, best=63, difference=2.0, low=-0.5, high=4.5, english_difference=-0.4)},
+        training_seconds=training_seconds(TRIALS),
     )
     return values.model_copy(update=changes)
 
 
 def test_the_best_keeps_english_and_the_front_trains_least() -> None:
-    assert [each.number for each in ROWS if each.within_bound] == [0, 1, 2, 4, 7]
-    assert [each.number for each in ROWS if each.front] == [0, 1, 4, 7]
-    best = best_of(ROWS)
+    assert [each.number for each in TRIALS if each.within_bound] == [0, 1, 2, 4, 7]
+    assert [each.number for each in TRIALS if each.front] == [0, 1, 4, 7]
+    best = best_of(TRIALS)
     assert best is not None
     assert best.number == 1
-    assert best_of(judged([row(0, 60, 0.1, loss=1.1)], bound=1.0)) is None
+    assert best_of(with_front([trial(0, 60, 0.1, loss=1.1)], bound=1.0)) is None
 
 
 def test_a_loss_of_exactly_the_bound_is_within_it() -> None:
     """Also where the difference of two rounded percentages is a hair more."""
     for correct in range(3, 301):
         loss = 100 * correct / 300 - 100 * (correct - 3) / 300
-        assert judged([row(0, 60, 0.1, loss=loss)], bound=1.0)[0].within_bound, correct
+        assert with_front([trial(0, 60, 0.1, loss=loss)], bound=1.0)[0].within_bound, correct
         assert objective(60.0, loss, 1.0) == 60.0, correct
 
 
 def test_a_shared_training_is_counted_once() -> None:
-    assert training_seconds(ROWS) == 10 + 10 + 10 + 10 + 4 + 10
+    assert training_seconds(TRIALS) == 10 + 10 + 10 + 10 + 4 + 10
 
 
 def test_points_beyond_the_bound_are_worse_than_all_within_it() -> None:
@@ -105,8 +105,8 @@ def test_the_table_shows_every_trial_and_what_the_test_says() -> None:
     assert "SMOKE SEARCH on the first 5" in search_table(result(limit=5))
     assert "best: none" in search_table(result(best=None, test={}))
     assert "no benchmark has other languages than English" in search_table(result(test={}))
-    without_own = [TrialRow(number=0, point={}, state="failed", error="InputError: no"), *ROWS[1:]]
-    assert "no comparison on the test: trial 0 failed" in search_table(result(trials=without_own, test={}))
+    without_trial_0 = [TrialResult(number=0, point={}, state="failed", error="InputError: no"), *TRIALS[1:]]
+    assert "no comparison on the test: trial 0 failed" in search_table(result(trials=without_trial_0, test={}))
 
 
 def test_figures_show_front_yardstick_and_ranges() -> None:
@@ -120,15 +120,15 @@ def test_figures_show_front_yardstick_and_ranges() -> None:
     assert drawn == [[0, 60], [2, 61]]
 
 
-def test_the_folder_keeps_what_was_asked_and_what_was_found(tmp_path: Path) -> None:
+def test_the_folder_keeps_the_configuration_and_the_result(tmp_path: Path) -> None:
     config = load_config("demo", {"storage": str(tmp_path)})
     storage = Storage.of(config)
     directory = SearchDirectory(config, storage)
     directory.check()
     directory.start()
-    assert directory.found() is None
+    assert directory.result() is None
     directory.finish(result(pairs=400), config, 8)
-    assert directory.found() == result(pairs=400)
+    assert directory.result() == result(pairs=400)
     assert {file.name for file in directory.path.iterdir()} == {
         "config.yaml", "search.json", "best.yaml", "pareto.png", "layer_ranges.png", "trials",
     }  # fmt: skip

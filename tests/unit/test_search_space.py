@@ -6,6 +6,7 @@ import pytest
 
 from slam_ray.config import InputError, RunConfig, load_config
 from slam_ray.search.space import Point, read_space
+from slam_ray.search.tuning import param_space
 
 
 def config(space: dict[str, Any], **search: Any) -> RunConfig:
@@ -26,8 +27,8 @@ def test_points_become_configurations() -> None:
         }
     )
     space = read_space(base)
-    assert space.apply(base, space.own) == base
-    assert space.labels("selection.layers") == ["null", "2-4", "1 7"]
+    assert space.apply(base, space.trial_0) == base
+    assert param_space(space)["selection.layers"].categories == ["null", "2-4", "1 7"]
     point: Point = {
         "selection.layers": "2-4",
         "selection.overlap": "english",

@@ -9,14 +9,14 @@ import pytest
 
 from slam_ray.config import InputError, RunConfig, load_config
 from slam_ray.search.space import Space, read_space
-from slam_ray.search.tuning import OBJECTIVE, Halving, OwnFirst, check_loggers, param_space
+from slam_ray.search.tuning import OBJECTIVE, Halving, OptunaAfterTrial0, check_loggers, param_space
 
 STOP, CONTINUE = "STOP", "CONTINUE"
 
 
 @dataclass
-class Known:
-    """What a scheduler sees of one of Tune's trials."""
+class TuneTrial:
+    """What a scheduler reads of one of Tune's trials."""
 
     name: str
     last_result: dict[str, Any] = field(default_factory=dict)
@@ -29,18 +29,18 @@ class Known:
         return self.name
 
 
-def at_rung(halving: Any, trial: Known, time: int, accuracy: float) -> str:
-    return str(halving.on_trial_result(None, trial, {"rung_time": time, "rung_accuracy": accuracy}))
+def at_rung(halving: Any, trial: TuneTrial, time: int, accuracy: float) -> str:
+    return str(halving.on_trial_result(None, trial, {"rung_time": time, "non_english": accuracy}))
 
 
 def test_the_weak_are_stopped_but_never_trial_0() -> None:
     halving: Any = Halving(rungs=3, reduction_factor=2)
-    strong, weak, own = Known("trial-1"), Known("trial-2"), Known("trial-0")
-    for trial in (strong, weak, own):
+    strong, weak, trial_0 = TuneTrial("trial-1"), TuneTrial("trial-2"), TuneTrial("trial-0")
+    for trial in (strong, weak, trial_0):
         halving.on_trial_add(None, trial)
     assert at_rung(halving, strong, 1, 80.0) == CONTINUE
     assert at_rung(halving, weak, 1, 20.0) == STOP
-    assert at_rung(halving, own, 1, 10.0) == CONTINUE
+    assert at_rung(halving, trial_0, 1, 10.0) == CONTINUE
     assert at_rung(halving, strong, 2, 82.0) == CONTINUE
     assert at_rung(halving, strong, 4, 82.0) == STOP, "the end of its training"
     assert halving.on_trial_result(None, strong, {"translation_loss": 0.1}) == CONTINUE
@@ -48,16 +48,17 @@ def test_the_weak_are_stopped_but_never_trial_0() -> None:
 
 def test_after_a_restart_earlier_rungs_still_count() -> None:
     halving: Any = Halving(rungs=2, reduction_factor=2)
-    halving.on_trial_add(None, Known("trial-1", {"rungs": {"1": 80.0, "2": 81.0}}))
-    newcomer = Known("trial-2")
+    halving.on_trial_add(None, TuneTrial("trial-1", {"rungs": {"1": 80.0, "2": 81.0}}))
+    newcomer = TuneTrial("trial-2")
     halving.on_trial_add(None, newcomer)
     assert at_rung(halving, newcomer, 1, 20.0) == STOP
 
 
-def optuna(space: Space) -> OwnFirst:
+def optuna(space: Space) -> OptunaAfterTrial0:
     from optuna.samplers import TPESampler
 
-    searcher = OwnFirst(space.own, metric=OBJECTIVE, mode="max", sampler=TPESampler(seed=1, n_startup_trials=2))
+    sampler = TPESampler(seed=1, n_startup_trials=2)
+    searcher = OptunaAfterTrial0(space.trial_0, metric=OBJECTIVE, mode="max", sampler=sampler)
     searcher.set_search_properties(None, None, param_space(space))
     return searcher
 

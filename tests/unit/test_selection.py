@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slam_ray.activations import COUNTS_FILE, CountResult, Counts, write_counts
-from slam_ray.config import ExecutionConfig, InputError, SelectionConfig
-from slam_ray.pipeline.context import Context
-from slam_ray.pipeline.step import Artifact
-from slam_ray.pipeline.storage import Storage
+from slam_ray.config import InputError, SelectionConfig
 from slam_ray.selection import (
     SELECTION_FILE,
     NothingSelected,
@@ -28,110 +26,51 @@ from slam_ray.selection import (
 )
 from slam_ray.selection.rule import activated_share, apply_rule, overlap_with_english
 from slam_ray.selection.step import SELECT_VERSION
+from slam_ray.store.step import Artifact
 from tests.artifacts import artifact_of
+from tests.corpora import cases, fingerprint, made
 
-BUMP = "the select step gives another result for the same counts: raise its version in selection/step.py"
-
-
-def ten_tokens(**languages: list[list[int]]) -> Counts:
-    """Counts over ten tokens in one group: language -> layers -> neurons."""
-    activated = np.array([list(languages.values())])
-    return Counts(tuple(languages), activated, np.full(activated.shape[:2], 10))
+RAISE = "the select step gives another result for the same counts: raise its version in selection/step.py"
 
 
-def example() -> Counts:
-    """Four layers of four neurons. By hand, with sets of the neurons activated at more than half of ten tokens:
-
-    layer   S_en       S_sw       jaccard  coverage  english   A_en   A_sw   MSD
-    0       {0,1}      {2}        0        0         0         18/40  8/40   1/64
-    1       {0,1,2}    {0}        1/3      1         1/3       24/40  12/40  9/400
-    2       {0,1}      {0,1,3}    2/3      2/3       1         20/40  24/40  1/400
-    3       {0,1}      {0}        1/2      1         1/2       16/40  12/40  1/400
-    """
-    return ten_tokens(
-        en=[[9, 7, 2, 0], [8, 8, 8, 0], [9, 9, 1, 1], [8, 8, 0, 0]],
-        sw=[[1, 0, 7, 0], [9, 3, 0, 0], [8, 8, 0, 8], [9, 3, 0, 0]],
-    )
+CASES = cases("selection")
 
 
-def test_the_rule_by_hand() -> None:
-    result = select(example(), SelectionConfig())
-    assert list(result.overlap) == ["sw"]
-    assert result.overlap["sw"] == pytest.approx((0, 1 / 3, 2 / 3, 1 / 2))
-    assert result.mean_overlap == result.overlap["sw"]
-    assert result.share["en"] == pytest.approx((0.45, 0.6, 0.5, 0.4))
-    assert result.share["sw"] == pytest.approx((0.2, 0.3, 0.6, 0.3))
-    assert result.msd == pytest.approx((1 / 64, 9 / 400, 1 / 400, 1 / 400))
-    assert (result.highest, result.peak, result.k_end, result.where_highest) == (2, 2, 2, "")
-    assert result.theta == pytest.approx((1 / 64 + 9 / 400) / 2)
-    assert result.layers == result.rule_layers == (1,)
-    assert result.chosen_by == "rule"
-    assert (result.stability, result.resamples) == ((), 0)
-
-
-def test_options_by_hand() -> None:
-    # Coverage is highest, and equal, in layers 1 and 3: a K of layer 0 alone could select nothing, so 3 ends it.
-    result = select(example(), SelectionConfig(overlap="coverage"))
-    assert result.overlap["sw"] == pytest.approx((0, 1, 2 / 3, 1))
-    assert (result.highest, result.peak, result.k_end, result.layers) == (1, 3, 3, (0, 1))
-    assert result.theta == pytest.approx((1 / 64 + 9 / 400 + 1 / 400) / 3)
-    english = select(example(), SelectionConfig(overlap="english"))
-    assert english.overlap["sw"] == pytest.approx((0, 1 / 3, 1, 0.5))
-    # At more than 8 of 10 tokens the sets of each layer are disjoint or empty.
-    strict = select(example(), SelectionConfig(neuron_share=0.8, layers=(0,)))
-    assert set(strict.overlap["sw"]) == {0.0}
-    capped = select(example(), SelectionConfig(max_layer_share=0.25, theta_factor=0.5))
-    assert (capped.peak, capped.k_end, capped.layers) == (2, 1, (0,))
-    both = select(example(), SelectionConfig(theta_factor=0.5))
-    assert both.layers == (0, 1)
-
-
-def test_a_share_of_exactly_the_threshold_is_not_in_the_set() -> None:
-    counts = ten_tokens(en=[[3, 4], [4, 4]], sw=[[3, 4], [4, 4]])
-    assert select(counts, SelectionConfig(neuron_share=0.3, layers=(0,))).overlap["sw"] == (1, 1)
-    assert select(counts, SelectionConfig(neuron_share=0.4, layers=(0,))).overlap["sw"] == (0, 0)
-
-
-def test_typed_layers_are_taken_and_the_rule_is_still_told() -> None:
-    result = select(example(), SelectionConfig(layers=(3, 0, 3)))
-    assert (result.layers, result.chosen_by, result.rule_layers) == ((0, 3), "config", (1,))
-    shallow = select(ten_tokens(en=[[9], [9]], sw=[[9], [0]]), SelectionConfig(layers=(1,)))
-    assert (shallow.highest, shallow.peak, shallow.k_end, shallow.theta) == (0, None, 0, None)
-    assert (shallow.rule_layers, shallow.layers, shallow.where_highest) == ((), (1,), "")
+def counts_of(name: str) -> Counts:
+    """The counts of this name in fixtures/cases/selection.yaml, over ten tokens in one group."""
+    by_language = CASES["counts"][name]
+    activated = np.array([list(by_language.values())])
+    return Counts(tuple(by_language), activated, np.full(activated.shape[:2], 10))
 
 
 def falling() -> Counts:
-    """Five layers of ten neurons, each activated at all tokens or at none. By hand:
-
-    layer     0     1     2     3     4
-    jaccard   9/10  8/10  1/9   7/10  2/10
-    A_en      1     1     5/10  1     1
-    A_sw      9/10  8/10  5/10  7/10  2/10
-    4 x MSD   .01   .04   0     .09   .64
-    """
-    english = [range(10), range(10), range(5), range(10), range(10)]
-    swahili = [range(9), range(8), range(4, 9), range(7), range(2)]
-    full = [[[10 if neuron in on else 0 for neuron in range(10)] for on in sets] for sets in (english, swahili)]
-    return ten_tokens(en=full[0], sw=full[1])
+    """Counts whose overlap is highest in layer 0."""
+    return counts_of("falling")
 
 
-def test_where_the_papers_rule_has_no_answer_the_highest_overlap_from_layer_2_on_ends_k() -> None:
-    result = select(falling(), SelectionConfig())
-    assert result.mean_overlap == pytest.approx((0.9, 0.8, 1 / 9, 0.7, 0.2))
-    assert (result.highest, result.peak, result.k_end) == (0, 3, 3)
-    assert result.theta == pytest.approx(0.05 / 12)
-    assert result.layers == (1,)
-    assert result.where_highest == (
-        "the overlap is highest in layer 0 (0.900); of the layers from 2 on, in layer 3 (0.700)"
-    )
-    # Layer 0 apart, the overlap is highest in layer 1, of which K would be layer 0 alone: the same K, whatever theta.
-    counts = falling()
-    counts.activated[0, 1, 0] = 0
-    for factor in (0.5, 1.0):
-        result = select(counts, SelectionConfig(theta_factor=factor))
-        assert (result.highest, result.peak, result.k_end) == (1, 3, 3)
-    capped = select(falling(), SelectionConfig(max_layer_share=0.4))
-    assert (capped.peak, capped.k_end, capped.layers) == (3, 2, (1,))
+def exact(value: Any) -> Any:
+    """What the YAML says, its fractions as numbers and its lists as tuples."""
+    if isinstance(value, list):
+        return tuple(map(exact, value))
+    return float(Fraction(value)) if isinstance(value, str) and re.fullmatch(r"\d+/\d+", value) else value
+
+
+@pytest.mark.parametrize("case", CASES["selected"], ids=itemgetter("shows"))
+def test_selections_by_hand(case: dict[str, Any]) -> None:
+    result = select(counts_of(case["counts"]), SelectionConfig(**case.get("options", {})))
+    for key, value in case["result"].items():
+        found = getattr(result, key)
+        if isinstance(value, dict):
+            assert found == {code: pytest.approx(exact(row)) for code, row in value.items()}, key
+        else:
+            text = value is None or isinstance(exact(value), str)
+            assert found == (value if text else pytest.approx(exact(value))), key
+
+
+@pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: case["says"][0])
+def test_what_cannot_be_selected_is_explained(case: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=".*".join(map(re.escape, case["says"]))):
+        select(counts_of(case["counts"]), SelectionConfig(**case.get("options", {})))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.4])
@@ -181,7 +120,7 @@ def test_the_layers_of_the_ablations() -> None:
     assert {(len(set(one.layers)), one.chosen_by) for one in drawn} == {(len(ruled.layers), "random")}
     assert all(one.layers == tuple(sorted(one.layers)) for one in drawn)
     assert {layer for one in drawn for layer in one.layers} == set(range(12)), "any layer may be drawn"
-    assert select(counts, SelectionConfig(random_seed=3)).layers == drawn[3].layers == (0, 2, 8), BUMP
+    assert select(counts, SelectionConfig(random_seed=3)).layers == drawn[3].layers == (0, 2, 8), RAISE
 
 
 def reference(counts: Counts, config: SelectionConfig) -> dict[str, Any]:
@@ -198,9 +137,9 @@ def reference(counts: Counts, config: SelectionConfig) -> dict[str, Any]:
             return {p for p in range(neurons) if neuron(language, layer, p) > Fraction(str(config.neuron_share))}
 
         def overlap(language: int, layer: int) -> Fraction:
-            own, en = members(language, layer), members(english, layer)
-            over = {"jaccard": own | en, "coverage": own, "english": en}[config.overlap]
-            return Fraction(len(own & en), len(over)) if over else Fraction(0)
+            other, en = members(language, layer), members(english, layer)
+            over = {"jaccard": other | en, "coverage": other, "english": en}[config.overlap]
+            return Fraction(len(other & en), len(over)) if over else Fraction(0)
 
         def msd(layer: int) -> Fraction:
             share = [sum(neuron(i, layer, p) for p in range(neurons)) / neurons for i in [english, *kept_others]]
@@ -218,8 +157,8 @@ def reference(counts: Counts, config: SelectionConfig) -> dict[str, Any]:
 
     everything = list(range(groups))
     found = rule(everything, others)
-    resampled = [rule(everything, [i for i in others if i != left]) for left in others if len(others) > 1]
-    resampled += [rule([g for g in everything if g != left], others) for left in everything if groups > 1]
+    resampled = [rule(everything, [i for i in others if i != one]) for one in others if len(others) > 1]
+    resampled += [rule([g for g in everything if g != one], others) for one in everything if groups > 1]
     found["stability"] = [
         sum(i in r["selected"] for r in resampled) / len(resampled) for i in range(layers) if resampled
     ]
@@ -266,43 +205,6 @@ def test_the_rule_equals_a_second_implementation(counts: Counts, overlap: Any, s
         assert result.theta == pytest.approx(float(expected["theta"]), abs=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("counts", "config", "said"),
-    [
-        (
-            ten_tokens(en=[[9], [9]], sw=[[9], [0]]),
-            SelectionConfig(),
-            "needs a model of at least 3 layers, this one has 2; type the layers .selection.layers.",
-        ),
-        (
-            example(),
-            SelectionConfig(max_layer_share=0.2),
-            "0.2 of 4 layers leaves no language-specific layer; raise it",
-        ),
-        (
-            example(),
-            SelectionConfig(max_layer_share=0.25),
-            "leaves one, whose MSD cannot exceed its own mean; raise it",
-        ),
-        (
-            example(),
-            SelectionConfig(theta_factor=2),
-            "layers 0 to 1 none has an MSD above the threshold 3.81e-02 .the largest is 2.25e-02, in layer 1.; lower"
-            " theta_factor .now 2., try another overlap .now jaccard; .* or neuron_share .now 0.5.*selection.layers",
-        ),
-        (falling(), SelectionConfig(theta_factor=9), "; the overlap is highest in layer 0 .0.900.; of the layers from"),
-        (example(), SelectionConfig(layers=(1, 4)), "selection.layers: there is no layer 4; .* layers 0 to 3"),
-        (example(), SelectionConfig(first=5), "selection.first: there are no 5 layers; the model has 4"),
-        (example(), SelectionConfig(theta_factor=2, random_seed=1), "no layer is selected"),
-        (ten_tokens(sw=[[1]], th=[[2]]), SelectionConfig(), "needs counts of 'en' and another language"),
-        (ten_tokens(en=[[1]]), SelectionConfig(), "needs counts of 'en' and another language"),
-    ],
-)
-def test_what_cannot_be_selected_is_explained(counts: Counts, config: SelectionConfig, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        select(counts, config)
-
-
 def test_a_selection_of_nothing_says_all_that_it_came_to() -> None:
     """Under the error what other options would select; with it what the figures need, also from another process."""
     with pytest.raises(NothingSelected) as caught:
@@ -318,9 +220,9 @@ def fixed_counts() -> Counts:
     """Three groups, four languages, twelve layers: the languages draw together from layer to layer."""
     rng = np.random.default_rng(11)
     tokens = rng.integers(900, 1100, size=(3, 4))
-    common, own = rng.random((12, 32)), rng.random((4, 12, 32))
+    common, specific = rng.random((12, 32)), rng.random((4, 12, 32))
     weight = np.minimum(np.arange(12) / 7, 1)[:, None]
-    rate = weight * common + (1 - weight) * own
+    rate = weight * common + (1 - weight) * specific
     activated = np.floor(rate * tokens[..., None, None]).astype(np.uint32)
     return Counts(("bn", "en", "sw", "th"), activated, tokens)
 
@@ -337,17 +239,33 @@ def test_golden(config: SelectionConfig, digests: dict[int, str]) -> None:
     result = select(fixed_counts(), config).model_dump(mode="json")
     # Ten digits: the last ones of a float sum may differ between processors.
     text = json.dumps(json.loads(json.dumps(result), parse_float=lambda digits: f"{float(digits):.10g}"))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == digests.get(SELECT_VERSION), BUMP
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == digests.get(SELECT_VERSION), RAISE
 
 
-def test_the_step_writes_its_selection(tmp_path: Path) -> None:
+@pytest.fixture
+def counts(tmp_path: Path) -> Artifact[CountResult]:
     write_counts(tmp_path / COUNTS_FILE, fixed_counts())
-    counts: Artifact[CountResult] = artifact_of(tmp_path)
+    return artifact_of(tmp_path)
+
+
+def test_the_step_writes_its_selection(counts: Artifact[CountResult], tmp_path: Path) -> None:
     step = select_step(SelectionConfig(), counts)
-    assert step.fingerprint != select_step(SelectionConfig(neuron_share=0.4), counts).fingerprint
-    with Context(ExecutionConfig()) as context:
-        artifact = Storage(tmp_path / "storage").make(step, context)
+    other = select_step(SelectionConfig(neuron_share=0.4), counts)
+    assert fingerprint(step, tmp_path) != fingerprint(other, tmp_path)
+    artifact = made(step, tmp_path / "storage")
     assert json.loads(artifact.file(SELECTION_FILE).read_text()) == artifact.result.model_dump(mode="json")
     assert artifact.result == select(fixed_counts(), SelectionConfig())
     assert len(artifact.result.stability) == 12
     assert artifact.result.resamples == 3 + 3
+
+
+def test_a_tuned_model_is_described_with_the_layers_that_were_tuned(
+    counts: Artifact[CountResult], tmp_path: Path
+) -> None:
+    """The artifact is that of the same layers typed, so it is found again by who types them."""
+    config = SelectionConfig(first=5, overlap="coverage", theta_factor=0.8, max_layer_share=0.6)
+    layers = select_step(config, counts)
+    described = made(select_step(config, counts, layers), tmp_path / "storage")
+    assert (described.result.layers, described.result.chosen_by) == ((0, 1, 2, 3, 4), "config")
+    typed = SelectionConfig(layers=(0, 1, 2, 3, 4), overlap="coverage", theta_factor=0.8, max_layer_share=0.6)
+    assert described.fingerprint == fingerprint(select_step(typed, counts), tmp_path)

@@ -13,14 +13,14 @@ from tokenizers import Tokenizer
 from slam_ray.config import InputError, PromptsConfig, RunConfig
 from slam_ray.corpora import Pair, Question
 from slam_ray.models.reference import ModelRef, base_model
-from slam_ray.recipes.texts import Problems, Texts, looked_at, some
+from slam_ray.recipes.checks import Prompted, Samples, check_samples, sample
 from tests.models import CHAT_TEMPLATE, tiny_llama
 
 JOB = Path(__file__).parents[2] / "jobs" / "evaluate_model.py"
 ASKED = [Question("1", "en", "Nia has 2 pens."), Question("1", "sw", "Nia ana kalamu 2.")]
-TEXTS = Texts(
-    answered=[Problems(ASKED, PromptsConfig())],
-    counted=Problems(ASKED, PromptsConfig()),
+TEXTS = Samples(
+    answered=[Prompted(ASKED, PromptsConfig())],
+    counted=Prompted(ASKED, PromptsConfig()),
     pairs=[Pair("1", "sw", "question", "Nia ana kalamu 2.", "Nia has 2 pens.")],
     english=[Question("e", "en", "A pen.")],
 )
@@ -50,11 +50,11 @@ def without_beginning(model: ModelRef, **settings: str) -> ModelRef:
 
 def test_a_usual_model_and_usual_texts_pass_without_a_word(model: ModelRef) -> None:
     for text in ("question", "prompt", "answer"):
-        assert looked_at(config(model, activations={"text": text}), model, TEXTS) == []
+        assert check_samples(config(model, activations={"text": text}), model, TEXTS) == []
 
 
 def test_a_beginning_that_a_llama_lacks_is_spoken_of(model: ModelRef) -> None:
-    (note,) = looked_at(config(model), without_beginning(model), TEXTS)
+    (note,) = check_samples(config(model), without_beginning(model), TEXTS)
     assert note.startswith(f"note: the tokenizer in {model.base} puts no beginning of sequence (<s>)")
 
 
@@ -62,11 +62,11 @@ def test_a_beginning_that_a_llama_lacks_is_spoken_of(model: ModelRef) -> None:
 def test_a_gemma_without_its_beginning_is_refused(family: str, model: ModelRef) -> None:
     bare = without_beginning(model, model_type=family)
     with pytest.raises(InputError, match=rf"puts no beginning of sequence \(<bos>\).*'{family}' write nonsense"):
-        looked_at(config(model), bare, TEXTS)
+        check_samples(config(model), bare, TEXTS)
     # A chat template that writes it is enough where nothing else is read.
     (model.base / "chat_template.jinja").write_text(CHAT_TEMPLATE)
-    answered = [Problems(ASKED, PromptsConfig(chat=True))]
-    assert looked_at(config(model), bare, Texts(answered)) == []
+    answered = [Prompted(ASKED, PromptsConfig(chat=True))]
+    assert check_samples(config(model), bare, Samples(answered)) == []
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_gemma_without_its_beginning_is_refused(family: str, model: ModelRef) 
 )
 def test_models_that_were_trained_without_a_beginning_pass(family: str, word: str, model: ModelRef) -> None:
     bare = without_beginning(model, model_type=family, bos_token=word)
-    assert looked_at(config(model), bare, Texts(TEXTS.answered, pairs=TEXTS.pairs)) == []
+    assert check_samples(config(model), bare, Samples(TEXTS.answered, pairs=TEXTS.pairs)) == []
 
 
 @pytest.mark.parametrize(
@@ -92,31 +92,31 @@ def test_models_that_were_trained_without_a_beginning_pass(family: str, word: st
             r"activations\.token_budget is 100, but question 1 in",
         ),
         ({"training": {"max_length": 50}}, TEXTS, r"no translation pair has at most 50 tokens"),
-        ({}, replace(TEXTS, counted=Problems([Question("2", "en", "")], PromptsConfig())), "question 2 in en has no"),
+        ({}, replace(TEXTS, counted=Prompted([Question("2", "en", "")], PromptsConfig())), "question 2 in en has no"),
         ({}, replace(TEXTS, english=[Question("e", "en", "A</s>")]), r"corpora\.english: the text 'A</s>' holds"),
-        ({}, replace(TEXTS, answered=[Problems(ASKED, PromptsConfig(chat=True))]), r"prompts\.chat: the model's chat"),
+        ({}, replace(TEXTS, answered=[Prompted(ASKED, PromptsConfig(chat=True))]), r"prompts\.chat: the model's chat"),
     ],
 )
-def test_what_is_wrong_is_said(more: dict[str, Any], texts: Texts, said: str, model: ModelRef) -> None:
+def test_what_is_wrong_is_said(more: dict[str, Any], texts: Samples, said: str, model: ModelRef) -> None:
     with pytest.raises(InputError, match=said):
-        looked_at(config(model, **more), model, texts)
+        check_samples(config(model, **more), model, texts)
 
 
 def test_a_tokenizer_that_cannot_be_loaded_is_named(model: ModelRef) -> None:
     (model.base / "tokenizer.json").write_text('{"model": {}}')
     with pytest.raises(InputError, match=rf"model\.path: the tokenizer in {model.base} cannot be loaded: "):
-        looked_at(config(model), model, TEXTS)
+        check_samples(config(model), model, TEXTS)
 
 
-def test_the_longest_shortest_and_odd_texts_of_each_language_are_looked_at() -> None:
+def test_the_longest_shortest_and_odd_texts_of_each_language_are_check_samples() -> None:
     texts = [Question(str(length), language, "a" * length) for language in ("en", "sw") for length in range(1, 200)]
     odd = Question("odd", "sw", "<s>" + "a" * 100)
-    chosen = some([odd, *texts])
+    chosen = sample([odd, *texts])
     assert {text.language for text in chosen if text.id == "1"} == {"en", "sw"}
     assert {text.language for text in chosen if text.id == "199"} == {"en", "sw"}
     assert odd in chosen
     assert len(chosen) == 81
-    assert some(texts[:3]) == texts[:3]
+    assert sample(texts[:3]) == texts[:3]
 
 
 def test_a_dry_run_and_a_run_meet_a_template_before_any_worker(model: ModelRef, tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def test_every_place_reads_one_beginning_and_no_end(name: str, tmp_path: Path) -
     tokenizer, front = putting(tmp_path, name), PUT[name][1]
     assert tuple(tokenizer("ab")["input_ids"])[: len(front)] == front
     assert beginning_of(tokenizer) == front
-    (asked,) = ask(PROMPTS, ["ab"], tokenizer)
+    (filled,) = ask(PROMPTS, ["ab"], tokenizer)
     prompt = (*front, *ids(tokenizer, "Q ab A"))
-    assert asked.tokens == prompt
-    assert tokenizer.decode(asked.tokens[asked.start : asked.end]) == "ab"
+    assert filled.tokens == prompt
+    assert tokenizer.decode(filled.tokens[filled.start : filled.end]) == "ab"
     for text, counted in (("question", "ab"), ("prompt", "Q ab A"), ("answer", "Q ab A 5")):
         activations = CountedConfig(text=text, questions=1, groups=1, token_budget=100)
         questions = [Question("1", "en", "ab")]
@@ -91,9 +91,9 @@ def test_these_are_the_ids(tmp_path: Path) -> None:
 def test_a_template_may_write_the_beginning_anywhere(name: str, template: str, begins: int, tmp_path: Path) -> None:
     tokenizer = putting(tmp_path, name, template)
     chat = PROMPTS.model_copy(update={"chat": True})
-    (asked,) = ask(chat, ["ab"], tokenizer)
-    assert (asked.tokens.count(0), asked.tokens.count(1), asked.begins) == (1, 0, begins)
-    assert tokenizer.decode(asked.tokens).removeprefix("<s>") == asked.text.removeprefix("<s>")
+    (filled,) = ask(chat, ["ab"], tokenizer)
+    assert (filled.tokens.count(0), filled.tokens.count(1), filled.begins) == (1, 0, begins)
+    assert tokenizer.decode(filled.tokens).removeprefix("<s>") == filled.text.removeprefix("<s>")
     activations = CountedConfig(text="prompt", questions=1, groups=1, token_budget=100)
     (encoded,) = encode([Question("1", "en", "ab")], activations, chat, tokenizer)
     assert tokenizer.decode(encoded.tokens[encoded.start : encoded.end]) == "[Q ab A]"
@@ -102,14 +102,14 @@ def test_a_template_may_write_the_beginning_anywhere(name: str, template: str, b
 def test_one_word_for_beginning_and_end_may_end_a_message(tmp_path: Path) -> None:
     tokenizer = putting(tmp_path, "beginning", "Be brief.{{ eos_token }}[{{ messages[0].content }}]")
     tokenizer.eos_token = "<s>"
-    (asked,) = ask(PROMPTS.model_copy(update={"chat": True}), ["ab"], tokenizer)
-    assert asked.tokens == (0, *ids(tokenizer, "Be brief.<s>[Q ab A]"))
+    (filled,) = ask(PROMPTS.model_copy(update={"chat": True}), ["ab"], tokenizer)
+    assert filled.tokens == (0, *ids(tokenizer, "Be brief.<s>[Q ab A]"))
 
 
 def test_two_in_front_are_not_put_where_the_template_writes_them(tmp_path: Path) -> None:
     tokenizer = putting(tmp_path, "two in front", "{{ pad_token }}{{ bos_token }}[{{ messages[0].content }}]")
-    (asked,) = ask(PROMPTS.model_copy(update={"chat": True}), ["ab"], tokenizer)
-    assert asked.tokens == (2, 0, *ids(tokenizer, "[Q ab A]"))
+    (filled,) = ask(PROMPTS.model_copy(update={"chat": True}), ["ab"], tokenizer)
+    assert filled.tokens == (2, 0, *ids(tokenizer, "[Q ab A]"))
 
 
 def test_the_english_loss_is_the_same_with_an_end_behind_every_text(tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slam_ray.training.batches import Example, Row, batch, pack, rows_of_rank, steps_per_epoch, target_tokens
+from slam_ray.training.batches import (
+    PackedRow,
+    TokenizedExample,
+    batch,
+    pack,
+    rows_of_rank,
+    steps_per_epoch,
+    target_tokens,
+)
 
 SIZES = st.tuples(st.integers(1, 200), st.integers(1, 40), st.integers(0, 5))
 
@@ -46,7 +54,7 @@ def test_packing_shares_the_work_of_a_step_evenly() -> None:
     assert max(tokens) - min(tokens) < 0.1 * sum(lengths)
 
 
-def unpacked(row: Row) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def unpacked(row: PackedRow) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Of each example in a row, its tokens and those among them that carry loss."""
     starts = [*np.flatnonzero(row.positions == 0), len(row.tokens)]
     parts = []
@@ -61,7 +69,7 @@ def unpacked(row: Row) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 EXAMPLES = st.lists(
     st.integers(2, 30).flatmap(
         lambda length: st.builds(
-            Example,
+            TokenizedExample,
             st.lists(st.integers(0, 9), min_size=length, max_size=length).map(np.array),
             st.integers(1, length - 1),
         )
@@ -72,7 +80,7 @@ EXAMPLES = st.lists(
 
 
 @given(EXAMPLES, st.integers(1, 4))
-def test_rows_of_all_ranks_hold_the_step_and_nothing_else(examples: list[Example], ranks: int) -> None:
+def test_rows_of_all_ranks_hold_the_step_and_nothing_else(examples: list[TokenizedExample], ranks: int) -> None:
     dealt = [rows_of_rank(examples, 40, rank, ranks) for rank in range(ranks)]
     assert len({len(rows) for rows in dealt}) == 1
     rows = [row for rows in dealt for row in rows]

@@ -8,7 +8,7 @@ import torch
 
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model
-from slam_ray.training.batches import Example, empty_row, rows_of_rank
+from slam_ray.training.batches import TokenizedExample, empty_row, rows_of_rank
 from slam_ray.training.loss import negative_log_likelihood
 from tests.models import VOCABULARY, tiny_model
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 def test_a_packed_row_is_worth_its_examples_alone(family: str, tmp_path: Path) -> None:
     model = load_model(tiny_model(tmp_path, family), "float32")
     random = np.random.default_rng(0)
-    examples = [Example(random.integers(3, VOCABULARY, size, np.int32), size // 2) for size in (7, 24, 5, 16)]
+    examples = [TokenizedExample(random.integers(3, VOCABULARY, size, np.int32), size // 2) for size in (7, 24, 5, 16)]
     (row,) = rows_of_rank(examples, 64, 0, 1)
     packed = negative_log_likelihood(model, row, CPU)
     alone = 0.0

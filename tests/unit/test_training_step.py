@@ -1,14 +1,17 @@
-"""What decides a training and what does not; what cannot be trained is said before Ray starts."""
+"""What decides a training and what does not; what cannot be trained is refused when the step is planned."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slam_ray.config import ExecutionConfig, InputError, PromptsConfig, TrainingConfig
+from slam_ray.config import InputError
 from slam_ray.models.reference import ModelRef
-from slam_ray.pipeline.step import Artifact, Step
-from slam_ray.training import TrainResult, train_step
+from slam_ray.store.step import Artifact, known
+from slam_ray.training import train_step
+from tests.configs import run_config
+from tests.corpora import fingerprint
+from tests.unit.test_report import selection
 
 
 @pytest.fixture
@@ -17,57 +20,52 @@ def model(tmp_path: Path) -> ModelRef:
     return ModelRef(tmp_path, (("config.json", "1"),))
 
 
-def step(
-    model: ModelRef,
-    training: TrainingConfig | None = None,
-    prompts: PromptsConfig | None = None,
-    dtype: str = "bfloat16",
-    layers: tuple[int, ...] = (0, 1),
-    execution: ExecutionConfig | None = None,
-) -> Step[TrainResult]:
-    return train_step(
-        training or TrainingConfig(),
-        prompts or PromptsConfig(),
-        dtype,
-        Artifact("pairs", "p"),
-        model,
-        layers,
-        execution or ExecutionConfig(),
-    )
+def identity(model: ModelRef, /, layers: tuple[int, ...] = (0, 1), share: float = 1.0, **sections: Any) -> str:
+    """The fingerprint of a training of `model` with these sections of the configuration."""
+    pairs: Artifact[Any] = Artifact("pairs", "p")
+    selected = Artifact("select", "s", _result=selection(chosen=layers))
+    step = train_step(run_config(**sections), pairs, known(model), selected, share=share)
+    return fingerprint(step, Path("/nowhere"))
 
 
 def test_where_and_how_fast_is_no_part_of_a_training(model: ModelRef) -> None:
-    fast = ExecutionConfig(training_workers=8, checkpoint_steps=1, model_cache="/elsewhere")
-    same = [step(model, execution=fast), step(model, prompts=PromptsConfig(reasoning="Solve {query}"))]
     moved = ModelRef(Path("/elsewhere"), model.manifest)
     assert moved.fingerprint == model.fingerprint
-    assert {other.fingerprint for other in same} == {step(model).fingerprint}
+    fast = {"training_workers": 8, "checkpoint_steps": 1, "model_cache": "/elsewhere"}
+    same = {
+        identity(model),
+        identity(model, execution=fast),
+        identity(model, prompts={"reasoning": "Solve {query}"}),
+    }
+    assert len(same) == 1
 
 
 def test_what_is_learned_and_how_is_part_of_it(model: ModelRef) -> None:
-    other = [
-        step(model, training=TrainingConfig(seed=1)),
-        step(model, prompts=PromptsConfig(translation="{source} = ")),
-        step(model, dtype="float32"),
-        step(model, layers=(0, 2)),
-    ]
-    assert len({one.fingerprint for one in (*other, step(model))}) == 5
+    different = {
+        identity(model),
+        identity(model, training={"seed": 1}),
+        identity(model, prompts={"translation": "{source} = "}),
+        identity(model, model={"dtype": "bfloat16"}),
+        identity(model, layers=(0, 2)),
+        identity(model, share=0.5),
+    }
+    assert len(different) == 6
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"dtype": "float64"}, "float32 or bfloat16"),
-        ({"training": TrainingConfig(max_length=512, pack_length=256)}, "at least training.max_length, 512"),
+        ({"model": {"dtype": "float64"}}, "float32 or bfloat16"),
+        ({"training": {"max_length": 512, "pack_length": 256}}, "at least training.max_length, 512"),
     ],
 )
-def test_what_cannot_be_trained_is_said_at_once(model: ModelRef, wrong: dict[str, Any], says: str) -> None:
+def test_what_cannot_be_trained_is_refused(model: ModelRef, wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        step(model, **wrong)
+        identity(model, **wrong)
 
 
-def test_a_projection_that_the_family_has_not_is_said_at_once(model: ModelRef) -> None:
+def test_a_projection_that_the_family_lacks_is_refused(model: ModelRef) -> None:
     (model.base / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(InputError, match="gate"):
-        step(model, training=TrainingConfig(projections=("up", "gate")))
-    step(model, training=TrainingConfig(projections=("layer",)))
+        identity(model, training={"projections": ["up", "gate"]})
+    identity(model, training={"projections": ["layer"]})

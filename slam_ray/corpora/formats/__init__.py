@@ -4,11 +4,11 @@ A new one is a module like the others here, with its files (or subsets on the Hu
 """
 
 from slam_ray.config import InputError, SourceConfig, nearest
-from slam_ray.corpora.formats import gsm8k, mgsm, mgsm8kinstruct, msvamp, own, parallel, qalign, xcsqa
+from slam_ray.corpora.formats import gsm8k, mgsm, mgsm8kinstruct, msvamp, parallel, qalign, records, xcsqa
 from slam_ray.corpora.formats.layout import Format
 
 FORMATS = {
-    "records": own.FORMAT,
+    "records": records.FORMAT,
     "gsm8k": gsm8k.FORMAT,
     "mgsm": mgsm.FORMAT,
     "mgsm8kinstruct": mgsm8kinstruct.FORMAT,

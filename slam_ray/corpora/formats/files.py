@@ -21,8 +21,8 @@ _SHARD = re.compile(r"(?P<split>\w+(?:\.\w+)*)-\d{5}-of-\d{5}\b.*")  # test-0000
 
 
 @dataclass(frozen=True)
-class Found(Generic[T]):
-    """What a format finds.
+class FoundParts(Generic[T]):
+    """The files or subsets that a format finds.
 
     Attributes:
         parts: what is read, by the names that the format's readers know it by.
@@ -47,7 +47,7 @@ class Subsets:
     pattern: str = "(.+)"
     code: Callable[[Languages, str], str | None] = Languages.code_of
 
-    def among(self, names: Iterable[str], languages: Languages) -> Found[str]:
+    def among(self, names: Iterable[str], languages: Languages) -> FoundParts[str]:
         """The subsets of known languages, in the order of `languages`."""
         matches = (re.fullmatch(self.pattern, name) for name in names)
         return in_order(
@@ -55,31 +55,31 @@ class Subsets:
         )
 
 
-def named_files(folder: Path, pattern: str, languages: Languages) -> Found[Path]:
+def named_files(folder: Path, pattern: str, languages: Languages) -> FoundParts[Path]:
     """The files of a folder whose name is `pattern`, whose one group says the language; in the order of their names."""
     matches = ((re.fullmatch(pattern, file.name), file) for file in sorted(folder.glob("*")))
     return by_language(((match[1], file) for match, file in matches if match), languages)
 
 
 def by_language(
-    found: Iterable[tuple[str, T]],
+    written: Iterable[tuple[str, T]],
     languages: Languages,
     code: Callable[[Languages, str], str | None] = Languages.code_of,
-) -> Found[T]:
-    """What was found, by the code of its language.
+) -> FoundParts[T]:
+    """Files or subsets by the codes of their languages.
 
     Args:
-        found: how the language is written, and what is in it.
+        written: each with its language as its name says it.
         languages: those that are known.
-        code: what that stands for.
+        code: the language's code from that.
 
     Raises:
         InputError: a language is there twice.
     """
     parts: dict[str, T] = {}
     unknown = []
-    for written, each in found:
-        known = code(languages, written)
+    for language, each in written:
+        known = code(languages, language)
         if known is None:
             unknown.append(each)
         elif known in parts:
@@ -89,12 +89,14 @@ def by_language(
             )
         else:
             parts[known] = each
-    return Found(parts, tuple(unknown))
+    return FoundParts(parts, tuple(unknown))
 
 
-def in_order(found: Found[T], languages: Languages) -> Found[T]:
+def in_order(found: FoundParts[T], languages: Languages) -> FoundParts[T]:
     """The same with its parts in the order of `languages`."""
-    return Found({code: found.parts[code] for code in languages if code in found.parts}, found.unknown, found.splits)
+    return FoundParts(
+        {code: found.parts[code] for code in languages if code in found.parts}, found.unknown, found.splits
+    )
 
 
 def same_split(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, SourceConfig
-from slam_ray.corpora.formats.files import Found
+from slam_ray.corpora.formats.files import FoundParts
 from slam_ray.corpora.formats.layout import Format, Parts, answered, cell, problem_id
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.numerals import Gold
@@ -19,12 +19,12 @@ from slam_ray.corpora.tables import json_objects
 SPLIT = "train"
 
 
-def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(path: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     if not path.is_dir():
-        return Found({ENGLISH: path})
+        return FoundParts({ENGLISH: path})
     splits = {file.stem: file for file in sorted(path.glob("*.jsonl"))}
     wanted = split or SPLIT
-    return Found({ENGLISH: splits[wanted]} if wanted in splits else {}, splits=tuple(splits))
+    return FoundParts({ENGLISH: splits[wanted]} if wanted in splits else {}, splits=tuple(splits))
 
 
 def _questions(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Question]:

@@ -1,4 +1,4 @@
-"""What a format is, and what several of them share."""
+"""What a format is, and the functions that several formats share."""
 
 import hashlib
 import re
@@ -11,12 +11,12 @@ from typing import Any
 
 from slam_ray.config import InputError, SourceConfig
 from slam_ray.config.load import SURROGATE
-from slam_ray.corpora.formats.files import Found, Subsets
+from slam_ray.corpora.formats.files import FoundParts, Subsets
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.numerals import Gold, gold_numbers
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Problem, Question
-from slam_ray.corpora.tables import BYTE_ORDER_MARK, Row
+from slam_ray.corpora.tables import BYTE_ORDER_MARK, NumberedRow
 
 Parts = Mapping[str, Part]
 Reader = Callable[[Parts, SourceConfig, Languages], Iterator[Any]]
@@ -35,26 +35,26 @@ class Format:
         subsets: those names -> the Hub's names of the same parts, or which of its names are languages; empty if the
             format is not on the Hub.
         readers: for each kind of record that it can give, a function from its parts to the records.
-        own: whether the records are the user's own, so that a repeated one is a mistake to mend; published corpora
-            are taken as they are, and what they repeat is left out.
-        choices: whether its problems are answered with the label of a choice instead of a number.
-        numbered: whether its ids are row numbers, which mean nothing beside those of another source.
-        named: whether its rows say their language by its name.
+        user_records: whether the records are the user's own, so that a repeated one is a mistake to mend; what
+            published corpora repeat is left out, as they are taken as they are.
+        multiple_choice: whether its problems are answered with the label of a choice instead of a number.
+        row_number_ids: whether its ids are row numbers, which mean nothing beside those of another source.
+        rows_name_language: whether its rows say their language by its name.
     """
 
     layout: str
     split: str
-    files: Callable[[Path, str | None, Languages], Found[Path]]
-    parse: Callable[[Path], Iterator[Row]]
+    files: Callable[[Path, str | None, Languages], FoundParts[Path]]
+    parse: Callable[[Path], Iterator[NumberedRow]]
     subsets: Mapping[str, str | None] | Subsets
     readers: Mapping[type, Reader]
-    own: bool = False
-    choices: bool = False
-    numbered: bool = False
-    named: bool = False
+    user_records: bool = False
+    multiple_choice: bool = False
+    row_number_ids: bool = False
+    rows_name_language: bool = False
 
 
-# What no reader sees: control characters, and those that Unicode calls default ignorable (zero widths, soft hyphen,
+# Invisible characters: control characters, and those that Unicode calls default ignorable (zero widths, soft hyphen,
 # marks of direction and of variants).
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -64,7 +64,7 @@ INVISIBLE = re.compile(
 
 
 def normalised(text: str) -> str:
-    """A text without differences in case, spaces, widths of characters and characters that nobody sees."""
+    """A text without differences in case, spaces, widths of characters and invisible characters."""
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().split())
 
 
@@ -77,11 +77,11 @@ def cell(part: Part, number: int, row: Mapping[str, Any], column: str) -> str:
     """The text in a column of a row; InputError if there is none."""
     if not isinstance(row.get(column), str):
         raise InputError(f"{part.where(number)}: no text in column {column!r}; it has {', '.join(row)}")
-    return whole(row[column], f"{part.where(number)}: {column}").strip()
+    return checked_text(row[column], f"{part.where(number)}: {column}").strip()
 
 
-def whole(text: str, where: str) -> str:
-    """A text as a model is asked it: without byte order marks, its lines ended by line feeds.
+def checked_text(text: str, where: str) -> str:
+    """A text as a model reads it: without byte order marks, its lines ended by line feeds.
 
     Raises:
         InputError: it holds a NUL, or half a character, as JSON's escapes allow.

@@ -8,7 +8,7 @@ On the Hub (juletxara/mgsm) a subset for each language, with `question` and `ans
 from pathlib import Path
 
 from slam_ray.config import InputError
-from slam_ray.corpora.formats.files import Found, Subsets, named_files
+from slam_ray.corpora.formats.files import FoundParts, Subsets, named_files
 from slam_ray.corpora.formats.layout import Format, numbered_problems, numbered_questions
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Problem, Question
@@ -17,7 +17,7 @@ from slam_ray.corpora.tables import question_tab_answer
 SPLIT = "test"
 
 
-def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(folder: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     if split not in (None, SPLIT):
         raise InputError(
             f"split {split!r}: MGSM's files are its split {SPLIT}; its exemplars to train on are on the Hub alone"
@@ -35,5 +35,5 @@ FORMAT = Format(
         Question: numbered_questions("question"),
         Problem: numbered_problems("question", "answer_number"),
     },
-    numbered=True,
+    row_number_ids=True,
 )

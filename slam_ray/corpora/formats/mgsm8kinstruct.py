@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
-from slam_ray.corpora.formats.files import Found
+from slam_ray.corpora.formats.files import FoundParts
 from slam_ray.corpora.formats.layout import Format, Parts, cell, problem_id
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
@@ -33,23 +33,23 @@ class _Instruction(NamedTuple):
     answer: str
 
 
-def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(path: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     if split not in (None, SPLIT):
         raise InputError(f"split {split!r}: MGSM8KInstruct is a split {SPLIT} alone")
-    return Found({"": path / FILE if path.is_dir() else path})
+    return FoundParts({"": path / FILE if path.is_dir() else path})
 
 
 def _instructions(parts: Parts, languages: Languages) -> Iterator[tuple[_Instruction, _Instruction]]:
     """Each row with the English row of its problem.
 
-    A row whose language was there since the last English row does not belong to that one, and is left out. A language
-    that is not known goes by the name that the row has for it.
+    A row whose language has occurred since the last English row does not belong to the problem of that row, and is
+    left out. A language that is not known goes by the name that the row has for it.
 
     Raises:
-        InputError: that is so for many rows, or a row names no language.
+        InputError: many rows would be left out, or a row names no language.
     """
     part, stray, number = parts[""], 0, 0
-    seen: set[str] | None = None
+    languages_so_far: set[str] | None = None
     code = cache(lambda name: languages.code_of(name) or name)
     english = _Instruction("", "", "")
     for number, row in part.rows():
@@ -58,11 +58,11 @@ def _instructions(parts: Parts, languages: Languages) -> Iterator[tuple[_Instruc
             raise InputError(f"{part.where(number)}: `prompt` must name its language and hold ### Instruction:")
         instruction = _Instruction(code(found[1]), found[2].strip(), cell(part, number, row, "chosen"))
         if instruction.language == ENGLISH:
-            english, seen = instruction, set()
-        if seen is None or instruction.language in seen:
+            english, languages_so_far = instruction, set()
+        if languages_so_far is None or instruction.language in languages_so_far:
             stray += 1
             continue
-        seen.add(instruction.language)
+        languages_so_far.add(instruction.language)
         yield instruction, english
     if stray > MOST_STRAY * number:
         raise InputError(f"{part.label}: {stray} of {number} rows do not follow the English row of their problem")
@@ -88,5 +88,5 @@ FORMAT = Format(
     parse=json_objects,
     subsets={"": None},
     readers={Question: _questions, Pair: _pairs},
-    named=True,
+    rows_name_language=True,
 )

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from slam_ray.corpora.formats.files import Found, Subsets, named_files
+from slam_ray.corpora.formats.files import FoundParts, Subsets, named_files
 from slam_ray.corpora.formats.layout import Format, numbered_problems, numbered_questions
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Problem, Question
@@ -18,7 +18,7 @@ from slam_ray.corpora.tables import json_objects
 SPLIT = "test"
 
 
-def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(folder: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     found = named_files(folder, rf"{re.escape(split or SPLIT)}_(.+)\.json", languages)
     return replace(found, splits=tuple(sorted({file.name.partition("_")[0] for file in folder.glob("*_*.json")})))
 
@@ -33,5 +33,5 @@ FORMAT = Format(
         Question: numbered_questions("m_query"),
         Problem: numbered_problems("m_query", "response"),
     },
-    numbered=True,
+    row_number_ids=True,
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
-from slam_ray.corpora.formats.files import Found, Subsets, by_language, in_order
+from slam_ray.corpora.formats.files import FoundParts, Subsets, by_language, in_order
 from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines, problem_id
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
@@ -24,7 +24,7 @@ FLORES = r"(.+_[A-Z][a-z]{3})"
 NTREX = r"newstest2019-(?:src|ref)\.(.+)\.txt"
 
 
-def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(folder: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     wanted = split or SPLIT
     files = [*sorted((folder / wanted).glob("*")), *sorted(folder.glob("*"))]
     matches = [(re.fullmatch(rf"{FLORES}\.{re.escape(wanted)}", file.name), file) for file in files]
@@ -35,7 +35,7 @@ def _files(folder: Path, split: str | None, languages: Languages) -> Found[Path]
         raise InputError(f"split {split!r}: NTREX has no splits; leave `split` out")
     found = in_order(by_language(((match[1], file) for match, file in matches if match), languages, _code), languages)
     names = (re.fullmatch(rf"{FLORES}\.(\w+)", file.name) for file in (*folder.glob("*"), *folder.glob("*/*")))
-    return Found(found.parts, found.unknown, tuple(sorted({match[2] for match in names if match})))
+    return FoundParts(found.parts, found.unknown, tuple(sorted({match[2] for match in names if match})))
 
 
 def _code(languages: Languages, written: str) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slam_ray.config import ENGLISH, SourceConfig
-from slam_ray.corpora.formats.files import Found, by_language
+from slam_ray.corpora.formats.files import FoundParts, by_language
 from slam_ray.corpora.formats.layout import Format, Parts, aligned_lines, problem_id
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.records import Pair, Question
@@ -18,7 +18,7 @@ from slam_ray.corpora.tables import plain_lines
 SPLIT = "train"
 
 
-def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(path: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     wanted = split or SPLIT
     sides = {
         language: (folder / f"{wanted}.{language}", folder / f"{wanted}.{ENGLISH}")
@@ -31,7 +31,7 @@ def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
     for code, (theirs, english) in found.parts.items():
         parts |= {code: theirs, f"{code}-{ENGLISH}": english}
     splits = {file.stem for file in path.rglob(f"*-{ENGLISH}/*.{ENGLISH}")}
-    return Found(parts, tuple(theirs.parent for theirs, _ in found.unknown), tuple(sorted(splits)))
+    return FoundParts(parts, tuple(theirs.parent for theirs, _ in found.unknown), tuple(sorted(splits)))
 
 
 def _pairs(parts: Parts, source: SourceConfig, languages: Languages) -> Iterator[Pair]:

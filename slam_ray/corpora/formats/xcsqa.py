@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import ENGLISH, InputError, SourceConfig
-from slam_ray.corpora.formats.files import Found, Subsets, by_language, in_order
-from slam_ray.corpora.formats.layout import Format, Parts, whole
+from slam_ray.corpora.formats.files import FoundParts, Subsets, by_language, in_order
+from slam_ray.corpora.formats.layout import Format, Parts, checked_text
 from slam_ray.corpora.languages import Languages
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
@@ -24,14 +24,14 @@ from slam_ray.corpora.tables import json_objects
 SPLIT = "test"
 
 
-def _files(path: Path, split: str | None, languages: Languages) -> Found[Path]:
+def _files(path: Path, split: str | None, languages: Languages) -> FoundParts[Path]:
     wanted = split or SPLIT
     name = {"validation": "dev"}.get(wanted, wanted) + ".jsonl"
     folders = [path, path / "X-CSQA", *sorted(path.glob("*/X-CSQA"))]
     folder = next((folder for folder in folders if (folder / ENGLISH / name).is_file()), None)
     if folder is None:
         splits = {file.stem for each in folders for file in each.glob(f"{ENGLISH}/*.jsonl")}
-        return Found({}, splits=tuple(sorted(splits)))
+        return FoundParts({}, splits=tuple(sorted(splits)))
     files = ((file.parent.name, file) for file in sorted(folder.glob(f"*/{name}")))
     return in_order(by_language(files, languages, _code), languages)
 
@@ -52,7 +52,11 @@ def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
         except (KeyError, TypeError, AttributeError, ValueError):
             raise InputError(f"{part.where(number)}: needs an id and a question with its stem and choices") from None
         where = part.where(number)
-        yield whole(id_, f"{where}: id"), whole(text, f"{where}: question"), whole(label, f"{where}: answerKey")
+        yield (
+            checked_text(id_, f"{where}: id"),
+            checked_text(text, f"{where}: question"),
+            checked_text(label, f"{where}: answerKey"),
+        )
 
 
 def _plain(value: Any) -> str:
@@ -97,5 +101,5 @@ FORMAT = Format(
     parse=json_objects,
     subsets=Subsets("X-CSQA-(.+)", _code),
     readers={Question: _questions, Pair: _pairs, Problem: _problems},
-    choices=True,
+    multiple_choice=True,
 )

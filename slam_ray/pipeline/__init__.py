@@ -1,1 +1,0 @@
-"""How do steps run, resume, share? Steps and their artifacts, storage, stages, and the run's hold on Ray."""

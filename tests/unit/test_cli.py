@@ -1,0 +1,32 @@
+"""`slam-ray`: its commands, and what it says without one; the help of each is there before anything heavy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slam_ray.cli import COMMANDS, main
+
+HEAVY = {"deepspeed", "ray", "torch", "transformers", "vllm"}
+
+
+def test_the_program_that_is_installed_lists_its_commands() -> None:
+    program = Path(sys.executable).with_name("slam-ray")
+    said = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(f"  {name} " in said for name in ("run", "evaluate", "search", "select", "score", "artifacts"))
+    assert subprocess.run([program], capture_output=True, text=True, check=True).stdout == said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_needs_nothing_heavy(command: str) -> None:
+    code = f"import sys\nfrom slam_ray.cli import main\ntry: main(['{command}', '--help'])\nexcept SystemExit: pass\n"
+    code += f"assert not {HEAVY} & set(sys.modules), set(sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert f"slam-ray {command}" in run.stdout
+
+
+def test_a_wrong_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rnu", "demo"]) == 2
+    assert capsys.readouterr().err == "error: unknown command 'rnu': did you mean 'run'?\n"

@@ -20,7 +20,7 @@ from slam_ray.activations.plan import (
 from slam_ray.activations.unit_counts import GroupSums, UnitCounts, save_unit, saved_units
 from slam_ray.config import CountedConfig, InputError, PromptsConfig, RunConfig, Section
 from slam_ray.corpora import Prepared, Question, read_questions
-from slam_ray.corpora.artifacts import CORPUS_FILE, write
+from slam_ray.corpora.prepared_files import CORPUS_FILE, write
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import Model, ModelRef, check_chat

@@ -32,7 +32,7 @@ def is_code(text: str) -> bool:
     return text in CODES or re.fullmatch("[a-z]{3}", text) is not None
 
 
-def same(code: str) -> tuple[str, ...]:
+def codes_of(code: str) -> tuple[str, ...]:
     """All codes of the language that has this one, the shortest first."""
     shortest = _SHORTEST.get(code, code)
     return CODES.get(shortest, (shortest,))

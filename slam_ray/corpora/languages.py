@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from slam_ray.config import CorporaConfig, InputError, LanguageConfig, Section, nearest
-from slam_ray.corpora.iso639 import is_code, same
+from slam_ray.corpora.iso639 import codes_of, is_code
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Languages:
         another script.
         """
         found = _WITH_SCRIPT.fullmatch(written)
-        codes = same(found["code"] if found else written)
+        codes = codes_of(found["code"] if found else written)
         name = _plain(written)
         for code, language in self.known.items():
             if code in codes:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from slam_ray.config import ENGLISH, InputError, RunConfig, Section
-from slam_ray.corpora.artifacts import Prepared, read_pairs, read_problems, read_questions
 from slam_ray.corpora.formats.layout import normalised
+from slam_ray.corpora.prepared_files import Prepared, read_pairs, read_problems, read_questions
 from slam_ray.store.step import Artifact, Attempt, Input, Step
 
 ByLanguage: TypeAlias = dict[str, list[str]]
@@ -114,7 +114,8 @@ def validation_leakage_step(
         }
         if not taken.allow_test_questions:
             forbidden["in corpora.questions, which are counted"] = _counted(attempt[questions])
-            forbidden["in corpora.pairs, which are trained on"] = _trained(attempt[pairs])
+            trained = [pair.english for pair in read_pairs(attempt[pairs])]
+            forbidden["in corpora.pairs, which are trained on"] = {ENGLISH: trained}
         chosen_on = _tested(attempt[validation])[ENGLISH]
         for where, texts in forbidden.items():
             if both := _in_both(chosen_on, texts.get(ENGLISH, [])):

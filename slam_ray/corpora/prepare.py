@@ -11,11 +11,11 @@ from types import MappingProxyType
 from pydantic import Field
 
 from slam_ray.config import ENGLISH, CleaningConfig, InputError, RunConfig, Section
-from slam_ray.corpora.artifacts import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
 from slam_ray.corpora.cleaning import CleaningLoss, clean, cleaning_losses, cleaning_table
 from slam_ray.corpora.formats.records import Record
 from slam_ray.corpora.hub import FetchSteps
 from slam_ray.corpora.languages import Languages, Writing
+from slam_ray.corpora.prepared_files import CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE, Prepared, write
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read, readings
 from slam_ray.corpora.splits import balanced, held_out_ids

@@ -3,8 +3,8 @@
 import re
 from typing import Literal
 
-from slam_ray.corpora.iso639 import same
-from slam_ray.corpora.numerals import DECIMAL_COMMA
+from slam_ray.corpora.gold_answers import DECIMAL_COMMA
+from slam_ray.corpora.iso639 import codes_of
 from slam_ray.evaluation.characters import CURRENCY
 
 DecimalMark = Literal[".", ","]
@@ -27,7 +27,7 @@ def decimal_mark(text: str) -> DecimalMark | None:
 
 def usual_decimal_mark(*languages: str) -> DecimalMark | None:
     """The decimal mark that all these languages write; None if they differ."""
-    marks: set[DecimalMark] = {"," if same(language)[0] in DECIMAL_COMMA else "." for language in languages}
+    marks: set[DecimalMark] = {"," if codes_of(language)[0] in DECIMAL_COMMA else "." for language in languages}
     return marks.pop() if len(marks) == 1 else None
 
 

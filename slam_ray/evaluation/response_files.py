@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slam_ray.config import InputError
-from slam_ray.corpora.numerals import Gold, gold_numbers
+from slam_ray.corpora.gold_answers import Gold, gold_numbers
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.tables import by_ending, reach
 
@@ -28,7 +28,7 @@ def read_answered(file: Path, response_key: str, answer_key: str, language: str)
     Args:
         file: a table, by the ending of its name.
         response_key: of a text; dots reach into objects and lists (`resps.0.0`).
-        answer_key: of a number, or of a text as in numerals.py.
+        answer_key: of a number, or of a text as in gold_answers.py.
         language: of the questions; an answer such as 1,234 is read as this language writes numbers.
 
     Raises:

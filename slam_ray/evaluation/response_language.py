@@ -5,7 +5,7 @@ from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING
 
-from slam_ray.corpora.iso639 import same
+from slam_ray.corpora.iso639 import codes_of
 from slam_ray.corpora.languages import LANGUAGES
 
 if TYPE_CHECKING:
@@ -30,20 +30,20 @@ def response_language(response: str, question_language: str, least_probability: 
     if len(text.replace(" ", "")) < LEAST_LETTERS:
         return UNCLEAR
     code, probability = _identifier(question_language).classify(text)
-    language = question_language if code in same(question_language) else str(code)
+    language = question_language if code in codes_of(question_language) else str(code)
     return language if probability >= least_probability and language in {*LANGUAGES, question_language} else UNCLEAR
 
 
 def is_recognised(language: str) -> bool:
     """Whether the identifier knows a language; a response in another one is `UNCLEAR`."""
-    return language in LANGUAGES or not set(same(language)).isdisjoint(_model().labels)
+    return language in LANGUAGES or not set(codes_of(language)).isdisjoint(_model().labels)
 
 
 @cache
 def _identifier(question_language: str) -> "LanguageIdentifier":
     identifier = copy(_model())
     if is_recognised(question_language):
-        identifier.set_languages({*LANGUAGES, *same(question_language)} & set(identifier.labels))
+        identifier.set_languages({*LANGUAGES, *codes_of(question_language)} & set(identifier.labels))
     return identifier
 
 

@@ -43,29 +43,29 @@ def slam(config: RunConfig) -> Slam:
     layers = select_step(config.selection, counts)
     # Section 3.3: their FFNs, tuned on translations into English.
     training = train_step(config, texts.pairs, base, layers)
-    after = tuned(base, training)
+    tuned_base = tuned(base, training)
 
     # Figures 2 and 3 for the tuned model too, with the layers that were tuned, whatever the rule says of it.
     tuned_layers = None
     if config.activations.tuned:
-        tuned_counts = count_step(config, texts.questions, after, answers).labelled("count tuned")
+        tuned_counts = count_step(config, texts.questions, tuned_base, answers).labelled("count tuned")
         tuned_layers = select_step(config.selection, tuned_counts, layers).labelled("select tuned")
     # Figure 10.
     states = []
     if config.activations.states:
         states.append(states_step(config, texts.questions, base).labelled("states base"))
         if config.activations.tuned:
-            states.append(states_step(config, texts.questions, after).labelled("states tuned"))
+            states.append(states_step(config, texts.questions, tuned_base).labelled("states tuned"))
     english = None
     if texts.english is not None:
         english = (
             english_loss_step(config, texts.english, base).labelled("english loss base"),
-            english_loss_step(config, texts.english, after).labelled("english loss tuned"),
+            english_loss_step(config, texts.english, tuned_base).labelled("english loss tuned"),
         )
 
     # Section 4: both models answer every benchmark one after the other, so that they can share their engines.
     responses = responses_of(config, texts.benchmarks, base, "base")
-    tuned_responses = responses_of(config, texts.benchmarks, after, "tuned")
+    tuned_responses = responses_of(config, texts.benchmarks, tuned_base, "tuned")
     scores = scores_of(config, texts.benchmarks, responses, "base")
     tuned_scores = scores_of(config, texts.benchmarks, tuned_responses, "tuned")
     benchmarks = [
@@ -75,7 +75,7 @@ def slam(config: RunConfig) -> Slam:
         for name, before in scores.items()
     ]
     steps = RunSteps(texts.pairs, layers, training, benchmarks, english, tuned_layers, states)
-    return Slam(steps, report_step(config, steps, base))
+    return Slam(steps, report_step(config, steps))
 
 
 def answers_of(config: RunConfig, texts: Texts, base: Model) -> Answers | None:

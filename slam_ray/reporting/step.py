@@ -13,7 +13,6 @@ from slam_ray.config import RunConfig, Section
 from slam_ray.corpora import Prepared
 from slam_ray.corpora.languages import Languages
 from slam_ray.evaluation import Comparison, EnglishLoss, Scores
-from slam_ray.models.reference import Model
 from slam_ray.reporting.findings import BenchmarkFindings, Findings, StateMap, StepRecord
 from slam_ray.selection import SelectResult
 from slam_ray.store.step import Attempt, Step, steps_to
@@ -88,13 +87,12 @@ class RunSteps:
         yield from (*(self.english or ()), *([self.tuned_selection] if self.tuned_selection else []), *self.states)
 
 
-def report_step(config: RunConfig, steps: RunSteps, model: Model) -> Step[ReportResult]:
+def report_step(config: RunConfig, steps: RunSteps) -> Step[ReportResult]:
     """Report on a run, in the driver; the artifact's file is `index.html`, which needs no other file.
 
     Args:
         config: the page shows its name, model, limit and trained projections.
-        steps: the page shows their results, and names all steps that they rest on.
-        model: the base; the page names the steps that it rests on or waits for.
+        steps: the page shows their results, and names all steps that they rest on or wait for.
     """
     shown = ReportConfig(
         run=config.name,
@@ -104,7 +102,7 @@ def report_step(config: RunConfig, steps: RunSteps, model: Model) -> Step[Report
         projections=config.training.projections,
         names=Languages.of(config.corpora).added_names,
     )
-    inputs = {step.label: step for step in steps_to(model, *steps)}
+    inputs = {step.label: step for step in steps_to(*steps)}
 
     def run(attempt: Attempt) -> ReportResult:
         from slam_ray.reporting.page import report_page

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from slam_ray.store.location import Location
-from slam_ray.store.step import Artifact, Attempt, Derived, HasFingerprint, Identity, Input, NotMade, R, Step
+from slam_ray.store.step import Artifact, Attempt, Derived, HasFingerprint, Identity, Input, NotMade, R, Step, steps_to
 from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Cluster
 
@@ -41,8 +41,9 @@ class Artifacts:
 
     def identity(self, step: Step[Any]) -> Identity:
         """What decides the step's result; raises `NotMade` where that follows from a result that is not there."""
-        config = self[step.config] if isinstance(step.config, Derived) else step.config
+        # Inputs come first: a file that is missing is an error before any result is waited for.
         inputs = {name: item.fingerprint for name, item in sorted(self.inputs(step).items())}
+        config = self[step.config] if isinstance(step.config, Derived) else step.config
         return Identity(step.name, step.version, config.model_dump(mode="json"), inputs)
 
     def inputs(self, step: Step[Any]) -> dict[str, HasFingerprint]:
@@ -65,4 +66,6 @@ class Artifacts:
 
             found = (storage or self.storage).make(self.identity(step), step.result, work, cluster.release)
             self._artifacts[step] = found
+            # What follows from the step was computed for an artifact that was not made.
+            self._values = {key: value for key, value in self._values.items() if step not in steps_to(key)}
         return found

@@ -35,12 +35,12 @@ class Planned:
 def plan(last: Steps, storage: Storage) -> list[Planned]:
     """Say for each step to the `last` ones whether it is done, to do, or depends on a result not known yet."""
     artifacts, planned = Artifacts(storage), []
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = {}  # by fingerprint
     for step in steps_to(*last):
         try:
             artifact = artifacts.find(step)
         except NotMade as missing:
-            planned.append(Planned(step.label, f"depends on {labels.get(missing.what, missing.what)}"))
+            planned.append(Planned(step.label, f"depends on {labels.get(str(missing), missing)}"))
             continue
         labels[artifact.fingerprint] = step.label
         done = artifact.directory is not None

@@ -43,15 +43,7 @@ class OnNodes(Protocol):
 
 
 class NotMade(Exception):
-    """The result of a step was asked for that is not made yet; only planning meets it.
-
-    Attributes:
-        what: the step's fingerprint, or its label.
-    """
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    """A step is not made yet whose result is needed, as planning may find; it says the step's fingerprint or label."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slam_ray.corpora.gold_answers import DECIMAL_COMMA
 from slam_ray.corpora.languages import LANGUAGES
-from slam_ray.corpora.numerals import DECIMAL_COMMA
 from slam_ray.evaluation.announcements import WORDINGS
 from slam_ray.evaluation.extraction import extract, extractors_for, is_correct, last_number
 from slam_ray.evaluation.strict_number import strict_number

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slam_ray.config import InputError
-from slam_ray.corpora.numerals import Gold, gold_numbers
+from slam_ray.corpora.gold_answers import Gold, gold_numbers
 from tests.corpora import cases
 
 CASES = cases("gold_answers")

@@ -327,6 +327,14 @@ def test_an_artifact_that_is_not_made_has_no_result() -> None:
         _ = Artifact[Product]("product", "0123").result
 
 
+def test_a_value_follows_the_artifact_that_is_made(tmp_path: Path, cluster: RayCluster) -> None:
+    artifacts, step = Artifacts(Storage(tmp_path)), constant(3)
+    made_of = Derived([step], lambda artifacts: artifacts[step].directory)
+    artifacts.find(step)
+    assert artifacts[made_of] is None
+    assert artifacts.make(step, cluster).directory == artifacts[made_of] is not None
+
+
 def test_a_check_is_looked_at_before_the_steps_that_wait_for_it(
     tmp_path: Path, cluster: RayCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,11 +51,11 @@ def report(**sections: Any) -> Step[ReportResult]:
     steps = RunSteps(
         pairs=giving("pairs", found.pairs),
         selection=giving("select", found.selection),
-        training=giving("train", found.training, {"loss.jsonl": losses}),
+        training=replace(giving("train", found.training, {"loss.jsonl": losses}), inputs={"model": base()}),
         benchmarks=[BenchmarkSteps("arithmetic", before, after, giving("compare", scored.comparison))],
         english=(english[0], english[1]),
     )
-    return report_step(run_config(**{"name": "demo", "model": {"path": "models/tiny"}} | sections), steps, base())
+    return report_step(run_config(**{"name": "demo", "model": {"path": "models/tiny"}} | sections), steps)
 
 
 def test_report_is_made_from_artifacts_and_names_all_of_them(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_report_is_made_from_artifacts_and_names_all_of_them(tmp_path: Path) -> 
     html = artifact.file(artifact.result.page).read_text(encoding="utf-8")
     text = Page(html).text
     steps: dict[str, Any] = dict(step.inputs)
-    labels = ["score base", "score tuned", "loss 2.0", "loss 2.125", "pairs", "select", "train", "compare", "leakage"]
+    labels = ["score base", "score tuned", "loss 2.0", "loss 2.125", "pairs", "select", "train", "leakage", "compare"]
     assert list(steps) == labels
     for label, each in steps.items():
         assert f"{label}</th><td><code>{made(each, tmp_path).fingerprint}</code>" in html

@@ -11,8 +11,8 @@ from pathlib import Path
 from slam_ray.config import ENGLISH, SourceConfig
 from slam_ray.corpora.formats.files import FoundParts
 from slam_ray.corpora.formats.layout import Format, Parts, answered, cell, problem_id
+from slam_ray.corpora.gold_answers import Gold
 from slam_ray.corpora.languages import Languages
-from slam_ray.corpora.numerals import Gold
 from slam_ray.corpora.records import Problem, Question
 from slam_ray.corpora.tables import json_objects
 

@@ -12,8 +12,8 @@ from typing import Any
 from slam_ray.config import InputError, SourceConfig
 from slam_ray.config.load import SURROGATE
 from slam_ray.corpora.formats.files import FoundParts, Subsets
+from slam_ray.corpora.gold_answers import Gold, gold_numbers
 from slam_ray.corpora.languages import Languages
-from slam_ray.corpora.numerals import Gold, gold_numbers
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Problem, Question
 from slam_ray.corpora.tables import BYTE_ORDER_MARK, NumberedRow

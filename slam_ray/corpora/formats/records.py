@@ -11,8 +11,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from slam_ray.config import InputError, SourceConfig, nearest
 from slam_ray.corpora.formats.files import FoundParts, tables_of
 from slam_ray.corpora.formats.layout import Format, Parts, Reader, answered, checked_text
+from slam_ray.corpora.gold_answers import Gold
 from slam_ray.corpora.languages import Languages
-from slam_ray.corpora.numerals import Gold
 from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.tables import BY_ENDING, by_ending, ending, reach

@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from slam_ray.config import InputError
-from slam_ray.corpora.iso639 import same
+from slam_ray.corpora.iso639 import codes_of
 
 Mark = Literal[".", ","]
 Examples = dict[Mark, str]
@@ -147,7 +147,7 @@ def _decimal_mark(gold: Gold, figure: _Readings, certain: Mapping[str, Examples]
     """The decimal mark of a figure that leaves it open."""
     of_others: Examples = {mark: text for examples in certain.values() for mark, text in examples.items()}
     examples = certain.get(gold.language, of_others)
-    habit: Mark = "," if same(gold.language)[0] in DECIMAL_COMMA else "."
+    habit: Mark = "," if codes_of(gold.language)[0] in DECIMAL_COMMA else "."
     if len(examples) == 1:
         mark = next(iter(examples))
         if gold.language in certain or mark in (habit, "."):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slam_ray.config import ENGLISH
 from slam_ray.demo.grammar import GRAMMARS, question, solution
-from slam_ray.demo.problems import Problem, Split, draw
+from slam_ray.demo.problems import Split, WordProblem, draw
 
 DATA = Path(__file__).parent / "data"
 QUESTIONS, PAIRS, DEV, TEST = 500, 12_000, 100, 250
@@ -43,23 +43,23 @@ def write(directory: Path) -> None:
         (directory / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
-def distinct(split: Split, count: int) -> list[Problem]:
+def distinct(split: Split, count: int) -> list[WordProblem]:
     """Problems of a split, no two alike in English (train), in structure and numbers (dev and test)."""
     random_ = random.Random(SEEDS[split])
-    found: dict[str, Problem] = {}
+    found: dict[str, WordProblem] = {}
     while len(found) < count:
         problem = draw(random_, split)
         found.setdefault(question(problem, ENGLISH) if split == "train" else problem.structure, problem)
     return list(found.values())
 
 
-def _questions(problems: list[Problem]) -> Iterator[Record]:
+def _questions(problems: list[WordProblem]) -> Iterator[Record]:
     for number, problem in enumerate(problems):
         for language in GRAMMARS:
             yield {"id": f"question-{number:03}", "language": language, "question": question(problem, language)}
 
 
-def _pairs(problems: list[Problem]) -> Iterator[Record]:
+def _pairs(problems: list[WordProblem]) -> Iterator[Record]:
     """One pair a problem; the languages alternate, and of each ten pairs of a language four are answers."""
     foreign = [language for language in GRAMMARS if language != ENGLISH]
     for number, problem in enumerate(problems):
@@ -75,7 +75,7 @@ def _pairs(problems: list[Problem]) -> Iterator[Record]:
         }
 
 
-def _benchmark(split: Split, problems: list[Problem]) -> Iterator[Record]:
+def _benchmark(split: Split, problems: list[WordProblem]) -> Iterator[Record]:
     for number, problem in enumerate(problems):
         for language in GRAMMARS:
             yield {

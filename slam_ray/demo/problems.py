@@ -1,6 +1,6 @@
 """Two-step word problems before they are put into words: their structure and numbers, and the split of each.
 
-Example: `Problem("change", "Tom", "Anna", "oranges", "boxes", ("buys", "gives"), (12, 5, 3))` says that Tom has 12
+Example: `WordProblem("change", "Tom", "Anna", "oranges", "boxes", ("buys", "gives"), (12, 5, 3))` says that Tom has 12
 oranges, buys 5 and gives 3 to Anna: 12+5=17, 17-3=14. The grammars put it into words.
 """
 
@@ -46,7 +46,7 @@ class SolutionStep:
 
 
 @dataclass(frozen=True)
-class Problem:
+class WordProblem:
     """A problem by its structure (scenario, actions), its numbers, and what it is about.
 
     Attributes:
@@ -144,7 +144,7 @@ def applied(action: Change | Comparison, before: int, number: int) -> Sum:
     return Sum(f"{before}{'+' if is_gain(action) else '-'}{number}={after}", after)
 
 
-def draw(random_: random.Random, split: Split) -> Problem:
+def draw(random_: random.Random, split: Split) -> WordProblem:
     """A random problem of the split."""
     while True:
         problem = _draw_any(random_)
@@ -152,7 +152,7 @@ def draw(random_: random.Random, split: Split) -> Problem:
             return problem
 
 
-def _draw_any(random_: random.Random) -> Problem:
+def _draw_any(random_: random.Random) -> WordProblem:
     scenario: Scenario = random_.choices(("change", "boxes", "share", "together"), (50, 20, 15, 15))[0]
     who, other = random_.sample(NAMES, 2)
     noun = random_.choice(NOUNS)
@@ -173,10 +173,10 @@ def _draw_any(random_: random.Random) -> Problem:
     else:
         actions = (random_.choice(("more", "fewer")),)
         numbers = (number(4, 30), number(2, 19))
-    return Problem(scenario, who, other, noun, container, actions, numbers)
+    return WordProblem(scenario, who, other, noun, container, actions, numbers)
 
 
-def _sound(problem: Problem) -> bool:
+def _sound(problem: WordProblem) -> bool:
     """Whether every result is a whole number from 2 to LARGEST and a division has no remainder."""
     for step in problem.steps:
         if step.sum is None:

@@ -36,7 +36,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Notation:
     """How the numbers of a text are read.
 
     Attributes:
@@ -48,7 +48,7 @@ class Reading:
     mark: DecimalMark | None
 
 
-def find_numbers(text: str, reading: Reading) -> list[Number]:
+def find_numbers(text: str, reading: Notation) -> list[Number]:
     """All numbers of a normalised text, in its order.
 
     A percentage is read as its figure (25 % is 25), a time as hours (12:30 is 12.5), a figure whose separators fit no
@@ -101,7 +101,7 @@ def _word(language: str) -> re.Pattern[str]:
     return re.compile(rf" ?(?P<word>(?i:{words_after(language)}))")
 
 
-def _numbers(match: re.Match[str], reading: Reading) -> Iterator[Number]:
+def _numbers(match: re.Match[str], reading: Notation) -> Iterator[Number]:
     for value, start, end in _values(match, reading):
         if math.isnan(value):  # of figures too long for a float
             continue
@@ -109,7 +109,7 @@ def _numbers(match: re.Match[str], reading: Reading) -> Iterator[Number]:
         yield Number(value, start, end) if signed is None else Number(-value, signed, end)
 
 
-def _values(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+def _values(match: re.Match[str], reading: Notation) -> Iterator[tuple[float, int, int]]:
     """The values in a form, each with its start and end."""
     form, (start, end) = match.lastgroup, match.span()
     if form == "time":
@@ -129,7 +129,7 @@ def _values(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int
         yield from _figure(match, reading)
 
 
-def _figure(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+def _figure(match: re.Match[str], reading: Notation) -> Iterator[tuple[float, int, int]]:
     """A figure alone, or with a power or a symbol behind it."""
     start, end = match.span()
     figure = FIGURES.match(match.string, start)
@@ -147,13 +147,13 @@ def _figure(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int
         yield float(digits) * _SYMBOLS.get(form or "", 1), start, end
 
 
-def _mark(text: str, start: int, reading: Reading) -> DecimalMark | None:
+def _mark(text: str, start: int, reading: Notation) -> DecimalMark | None:
     """The decimal mark of the figure that begins at `start`."""
     figure = FIGURES.match(text, start)
     return (figure is not None and certain_mark(figure)) or reading.mark
 
 
-def _sums(match: re.Match[str], reading: Reading) -> Iterator[tuple[float, int, int]]:
+def _sums(match: re.Match[str], reading: Notation) -> Iterator[tuple[float, int, int]]:
     """1億2000万, 2 lakh 50 thousand, elfu 5 na mia 3: a sum of figures times words, while the words get smaller."""
     text, end = match.string, match.end()
     total, begun, last, position = 0.0, match.start(), math.inf, match.start()

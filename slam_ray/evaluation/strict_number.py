@@ -8,7 +8,7 @@ from slam_ray.config import ENGLISH
 from slam_ray.evaluation.announcements import ADVERBS, NEXT_QUESTION, SENTENCE_END, Announcement, announcements
 from slam_ray.evaluation.characters import CURRENCY, normalise
 from slam_ray.evaluation.decimal_marks import DecimalMark, decimal_mark, usual_decimal_mark
-from slam_ray.evaluation.numbers import Number, Reading, find_numbers
+from slam_ray.evaluation.numbers import Notation, Number, find_numbers
 from slam_ray.evaluation.response_language import SURE_PROBABILITY, UNCLEAR, response_language
 
 _CHAIN = re.compile(r"(?:[^,;(]|,(?=\d))*=")
@@ -62,7 +62,7 @@ def strict_number(text: str, question_language: str) -> float | None:
     lines = list(_lines(text, tuple(dict.fromkeys((question_language, written, ENGLISH)))))
     likely = (written,) if written != UNCLEAR else _likely(text, lines, question_language)
     mark = decimal_mark(text)
-    whole = Reading(likely[0], mark or usual_decimal_mark(*likely))
+    whole = Notation(likely[0], mark or usual_decimal_mark(*likely))
     if (number := _boxed(text, whole)) is not None:
         return number
     unsure: float | None = None
@@ -96,7 +96,7 @@ def _likely(text: str, lines: Sequence[_Line], question_language: str) -> tuple[
     return (question_language,) if codes or other_letters else (question_language, ENGLISH)
 
 
-def _boxed(text: str, reading: Reading) -> float | None:
+def _boxed(text: str, reading: Notation) -> float | None:
     r"""The first number in the last `\boxed{}` that holds one."""
     end = len(text)
     while (start := text.rfind(r"\boxed{", 0, end)) >= 0:
@@ -109,14 +109,14 @@ def _boxed(text: str, reading: Reading) -> float | None:
     return None
 
 
-def _in_line(text: str, line: _Line, mark: DecimalMark | None, whole: Reading) -> _Answer | None:
+def _in_line(text: str, line: _Line, mark: DecimalMark | None, whole: Notation) -> _Answer | None:
     """The number of the last announcement in a line that has one; or the number behind ####."""
     stop = line.end
     for announced in reversed(line.announced):
         start = line.start + announced.end
         if start > stop:  # the same noun in two languages
             continue
-        reading = Reading(announced.language, mark or usual_decimal_mark(announced.language, whole.language))
+        reading = Notation(announced.language, mark or usual_decimal_mark(announced.language, whole.language))
         if (found := _announced(text, start, stop, announced, reading)) is not None:
             return found
         stop = line.start + announced.start
@@ -128,7 +128,7 @@ def _in_line(text: str, line: _Line, mark: DecimalMark | None, whole: Reading) -
     return None
 
 
-def _announced(text: str, start: int, stop: int, announced: Announcement, reading: Reading) -> _Answer | None:
+def _announced(text: str, start: int, stop: int, announced: Announcement, reading: Notation) -> _Answer | None:
     """The answer in what follows its announcement, up to `stop` or in a later line; None if there is none."""
     sentence = _sentence(text, start, stop)
     numbers = find_numbers(sentence.text, reading) if sentence else []

@@ -10,7 +10,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def full_disk_said(folder: object) -> Iterator[None]:
+def full_disk_as_input_error(folder: object) -> Iterator[None]:
     """Raise InputError if the disk of `folder`, or its owner's quota, is full when the block writes into it."""
     try:
         yield

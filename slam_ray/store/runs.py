@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.disk_space import full_disk_said
+from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.store.location import Location
 from slam_ray.store.making import Steps, check_inputs, describe, make, plan
 from slam_ray.store.step import Artifact
@@ -51,7 +51,7 @@ class Run:
     def make(self, cluster: Cluster) -> Artifacts:
         """Make what is not made yet; each artifact is linked in the folder as soon as it stands."""
         artifacts = Artifacts(self.storage)
-        with full_disk_said(self.storage.root):
+        with full_disk_as_input_error(self.storage.root):
             text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
             (self.path / CONFIG).write_bytes(text.encode())
             make(self._last, artifacts, cluster, self._link)
@@ -59,13 +59,13 @@ class Run:
 
     def keep(self, file: Path) -> Location:
         """Put a copy of an artifact's file into the folder; returns its place there."""
-        with full_disk_said(self.storage.root):
+        with full_disk_as_input_error(self.storage.root):
             (self.path / file.name).write_bytes(file.read_bytes())
         return self.path / file.name
 
     def finish(self, scores: Mapping[str, Any], summary: BaseModel) -> Location:
         """Put all scores and, last, the summary into the folder, which is finished with it; the scores' place."""
-        with full_disk_said(self.storage.root):
+        with full_disk_as_input_error(self.storage.root):
             _write(self.path / SCORES, scores)
             _write(self.path / SUMMARY, summary.model_dump(mode="json"))
         return self.path / SCORES

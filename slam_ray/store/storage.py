@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from slam_ray.config import S3, InputError, RunConfig
-from slam_ray.store.disk_space import full_disk_said
+from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.location import Location
 from slam_ray.store.s3 import S3Location
@@ -97,7 +97,7 @@ class Storage:
             made = self.find(identity, kind, thorough=True)
             if made.directory is not None:
                 return made
-            with full_disk_said(self.root):
+            with full_disk_as_input_error(self.root):
                 self._attempt(identity, home, work)
             return self.find(identity, kind)
 

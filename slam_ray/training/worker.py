@@ -19,7 +19,7 @@ from slam_ray.models.families import Family
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import TRAINED_FILE
 from slam_ray.models.trainable import tune_only
-from slam_ray.store.disk_space import full_disk_said
+from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.terminal.progress import Progress
 from slam_ray.training.batches import (
     PackedRow,
@@ -47,7 +47,7 @@ def train(job: TrainJob) -> TrainResult | InputError:
     Raises:
         InputError: the disk is full, which rank 0 alone meets; `EndOnInputError` then ends the training.
     """
-    with full_disk_said(job.output):
+    with full_disk_as_input_error(job.output):
         try:
             return _train(job)
         except InputError as error:

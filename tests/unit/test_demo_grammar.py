@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slam_ray.demo.grammar import GRAMMARS, question, solution
-from slam_ray.demo.problems import CONTAINERS, FOOD, GAINS, LOSSES, NAMES, NOUNS, Problem
+from slam_ray.demo.problems import CONTAINERS, FOOD, GAINS, LOSSES, NAMES, NOUNS, WordProblem
 from tests.corpora import cases
 
 
@@ -17,8 +17,8 @@ def problem(
     other: str = "Anna",
     container: str = "boxes",
     actions: Any = ("buys", "gives"),
-) -> Problem:
-    return Problem(scenario, who, other, noun, container, tuple(actions), tuple(numbers))
+) -> WordProblem:
+    return WordProblem(scenario, who, other, noun, container, tuple(actions), tuple(numbers))
 
 
 @pytest.mark.parametrize("case", cases("demo_grammar"), ids=str)

@@ -8,7 +8,7 @@ from slam_ray.demo.grammar.russian import RUSSIAN
 from slam_ray.demo.grammar.swahili import SWAHILI
 from slam_ray.demo.grammar.unspaced import CHINESE, JAPANESE, THAI
 from slam_ray.demo.grammar.western import ENGLISH, FRENCH, GERMAN, SPANISH
-from slam_ray.demo.problems import Problem
+from slam_ray.demo.problems import WordProblem
 
 GRAMMARS: dict[str, Grammar] = {
     "bn": BENGALI, "th": THAI, "sw": SWAHILI, "ja": JAPANESE, "zh": CHINESE,
@@ -18,17 +18,17 @@ UNSPACED = ("th", "ja", "zh")
 _NO_WORD = re.compile(r"[|\s\d.:?+*/=、。：？-]+")
 
 
-def question(problem: Problem, language: str) -> str:
+def question(problem: WordProblem, language: str) -> str:
     """The problem as a question in the language."""
     return GRAMMARS[language].question(problem).replace(BORDER, "")
 
 
-def solution(problem: Problem, language: str) -> str:
+def solution(problem: WordProblem, language: str) -> str:
     """The problem's chain of thought in the language, ending in the answer."""
     return GRAMMARS[language].solution(problem).replace(BORDER, "")
 
 
-def marked_words(problem: Problem, language: str) -> list[str]:
+def marked_words(problem: WordProblem, language: str) -> list[str]:
     """The words of the problem's question and solution in an unspaced script, as the grammar marks them."""
     grammar = GRAMMARS[language]
     return [word for word in _NO_WORD.split(grammar.question(problem) + BORDER + grammar.solution(problem)) if word]

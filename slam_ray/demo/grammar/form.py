@@ -6,7 +6,7 @@ In the unspaced scripts (Thai, Japanese, Chinese) `|` marks the borders of words
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slam_ray.demo.problems import Ask, Clause, Fact, Problem
+from slam_ray.demo.problems import Ask, Clause, Fact, WordProblem
 
 BORDER = "|"
 Slots = dict[str, str]
@@ -34,13 +34,13 @@ class Grammar:
     colon: str = ": "
     gap: str = " "
 
-    def question(self, problem: Problem) -> str:
+    def question(self, problem: WordProblem) -> str:
         """The problem in words, `|` kept."""
         told = [self._say(self.clauses[step.clause], step.fact) for step in problem.steps if step.clause != "total"]
         asked = self._say(self.asks[problem.ask], problem.steps[0].fact)
         return self.gap.join([*(clause + self.stop for clause in told), asked])
 
-    def solution(self, problem: Problem) -> str:
+    def solution(self, problem: WordProblem) -> str:
         """The chain of thought: each clause restated with its sum, then the answer; `|` kept."""
         said = []
         for step in problem.steps:

@@ -46,7 +46,8 @@ def test_a_preset_is_planned_without_a_network(preset: str, tmp_path: Path) -> N
         "fetch Mathoctopus/MSVAMP (msvamp test)",
     }
     assert states["questions"] == "depends on fetch Mathoctopus/GSM8KInstruct_Parallel (mgsm8kinstruct train)"
-    assert states["generate base mgsm"] == f"depends on fetch {config.model.hub}"
+    assert states["problems mgsm"] == "depends on fetch juletxara/mgsm (mgsm test)"
+    assert states["generate base mgsm"] == "depends on problems mgsm"
     assert set(config.corpora.languages or ()) == MATH_LANGUAGES
     assert not list(tmp_path.glob("artifacts/*")), "a dry run keeps nothing"
     assert seconds < 15, "seconds on an idle machine are 2; this one may be busy"
@@ -62,7 +63,7 @@ def test_the_preset_whose_base_the_user_makes(tmp_path: Path) -> None:
     states, _ = dry_run(tmp_path, MONO, "--model.path", str(base))
     assert states["fetch INK-USC/xcsr (xcsqa validation)"] == "to do"
     assert states["fetch openlanguagedata/flores_plus (parallel dev)"] == "to do"
-    assert states["pairs"] == "depends on questions"
+    assert states["pairs"] == "depends on fetch INK-USC/xcsr (xcsqa test)"
     config = load_config(MONO, {"model.path": str(base)})
     assert (config.training.epochs, config.training.max_length) == (3, 512)
     assert config.prompts.choice.endswith("### Response:")

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.local import LocalLocation
-from slam_ray.store.step import Artifact
 
 
 def artifact_of(folder: Path, step: str = "made-by-a-test", fingerprint: str = "0" * 20) -> Artifact[Any]:

@@ -11,8 +11,8 @@ from slam_ray.config import CorporaConfig, ExecutionConfig, LanguageConfig, Sour
 from slam_ray.corpora.hub import fetch_corpora_steps
 from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.corpora.sources import Corpus, Source, opened, read
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Artifact, Derived, Step, steps_to
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Artifacts, Derived, Step, steps_to
 from slam_ray.store.storage import Storage
 from tests.published import FIXTURES
 

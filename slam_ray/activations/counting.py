@@ -24,8 +24,7 @@ from slam_ray.corpora.prepared_files import CORPUS_FILE, write
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import Model, ModelRef, check_chat
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Attempt, Derived, Input, Step
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step
 from slam_ray.store.workers import Workers
 from slam_ray.terminal.progress import Progress
 

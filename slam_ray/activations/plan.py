@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from slam_ray.config import CountedConfig, InputError, PromptsConfig
 from slam_ray.corpora.prompts import SLOT, ask
 from slam_ray.corpora.records import Question
-from slam_ray.store.step import Artifact, Input
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Input
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

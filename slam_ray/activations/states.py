@@ -13,9 +13,9 @@ from slam_ray.config import CountedConfig, InputError, PromptsConfig, RunConfig,
 from slam_ray.corpora import Prepared, Question, read_questions
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.models.reference import Model, ModelRef, check_chat
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
-from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step
 from slam_ray.terminal.progress import Progress
 
 STATES_FILE = "states.npz"

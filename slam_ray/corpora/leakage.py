@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from slam_ray.config import ENGLISH, InputError, RunConfig, Section
 from slam_ray.corpora.formats.layout import normalised
 from slam_ray.corpora.prepared_files import Prepared, read_pairs, read_problems, read_questions
-from slam_ray.store.step import Artifact, Attempt, Input, Step
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Attempt, Input, Step
 
 ByLanguage: TypeAlias = dict[str, list[str]]
 

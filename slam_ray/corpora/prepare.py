@@ -19,7 +19,8 @@ from slam_ray.corpora.prepared_files import CORPUS_FILE, DROPPED_FILE, HELD_OUT_
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.sources import Corpus, Reading, Source, opened, read, readings
 from slam_ray.corpora.splits import balanced, held_out_ids
-from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Attempt, Derived, Input, Step
 
 NOTHING_FETCHED: FetchSteps = MappingProxyType({})
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from slam_ray.corpora.cleaning import CleaningLoss, Dropped
 from slam_ray.corpora.formats.records import Record
 from slam_ray.corpora.records import Pair, Problem, Question
-from slam_ray.store.step import Artifact
+from slam_ray.store.artifact import Artifact
 
 CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE = "corpus.parquet", "dropped.parquet", "held_out.parquet"
 

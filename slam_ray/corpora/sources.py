@@ -22,7 +22,8 @@ from slam_ray.corpora.parts import Part
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.corpora.splits import problems_of_part
 from slam_ray.corpora.tables import parquet
-from slam_ray.store.step import Artifact, Derived
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Derived
 
 MAX_BYTES = 2**30
 MOST_NAMES = 8  # of files whose languages are not known, in a message

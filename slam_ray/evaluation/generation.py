@@ -18,8 +18,7 @@ from slam_ray.evaluation.responses import (
 from slam_ray.models.context_length import ContextLength, context_length
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import Model, ModelRef, check_chat
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Attempt, Derived, Input, Step
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step
 from slam_ray.terminal.progress import Progress
 
 if TYPE_CHECKING:

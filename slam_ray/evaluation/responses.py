@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
-from slam_ray.store.step import Artifact
 
 RESPONSES_FILE = "responses.parquet"
 Finish = Literal["stop", "length"]

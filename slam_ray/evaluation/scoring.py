@@ -11,7 +11,8 @@ from slam_ray.corpora import Prepared, Problem, read_problems
 from slam_ray.evaluation.accuracy import Mark, Scores, mark, score
 from slam_ray.evaluation.response_language import response_language
 from slam_ray.evaluation.responses import GenerateResult, Response, read_responses
-from slam_ray.store.step import Artifact, Attempt, Input, Step
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Attempt, Input, Step
 
 SCORES_FILE = "scores.json"
 MARKS_FILE = "marks.parquet"

@@ -10,10 +10,10 @@ from slam_ray.config import InputError, PromptsConfig
 from slam_ray.models.checkpoint import STRAY_SETTINGS, config_parts, json_object, tensor_types, weight_files
 from slam_ray.models.families import Family, family_of
 from slam_ray.models.quantisation import quantisation_method, quantised_tensor
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact, fingerprint
 from slam_ray.store.hashing import sha256
 from slam_ray.store.local import LocalLocation
-from slam_ray.store.step import Artifact, Derived, Input, fingerprint
+from slam_ray.store.step import Artifacts, Derived, Input
 
 TRAINED_FILE = "trained.safetensors"
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")  # the second is GPT-2's

@@ -23,8 +23,7 @@ from slam_ray.models.reference import Model, ModelRef
 from slam_ray.recipes.benchmarks import Benchmark
 from slam_ray.recipes.texts import Texts
 from slam_ray.selection import check_layers
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Check, Derived, Input
+from slam_ray.store.step import Artifacts, Check, Derived, Input
 from slam_ray.training import check_projections, check_training
 from slam_ray.training.examples import tokenize
 

@@ -10,9 +10,8 @@ from slam_ray.evaluation import Scores
 from slam_ray.evaluation.response_language import is_recognised
 from slam_ray.recipes.slam import Slam
 from slam_ray.selection.step import ChosenBy
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.location import Location
-from slam_ray.store.step import Step, steps_to
+from slam_ray.store.step import Artifacts, Step, steps_to
 
 
 class BeforeAfter(BaseModel):

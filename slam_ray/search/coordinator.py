@@ -17,8 +17,8 @@ from slam_ray.evaluation.accuracy import ExtractorScores
 from slam_ray.models.reference import tuned
 from slam_ray.search.schedule import Capacity, Schedule
 from slam_ray.search.shared import Shared
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Artifact, Step
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Artifacts, Step
 from slam_ray.store.storage import Storage
 from slam_ray.training import TrainResult
 

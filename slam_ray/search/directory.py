@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from slam_ray.config import InputError, RunConfig
 from slam_ray.reporting.search import SearchResult, search_figures
+from slam_ray.store.artifact import differences
 from slam_ray.store.local import LocalLocation
-from slam_ray.store.step import differences
 from slam_ray.store.storage import Storage
 
 RESULT, BEST, CONFIG, TRIALS = "search.json", "best.yaml", "config.yaml", "trials"

@@ -13,8 +13,8 @@ from slam_ray.search.schedule import Capacity, capacity_for
 from slam_ray.search.shared import Shared, shared_steps
 from slam_ray.search.space import Space
 from slam_ray.selection import select_step
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import make
+from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage
 from slam_ray.training import train_step
 

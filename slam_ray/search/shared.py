@@ -15,8 +15,7 @@ from slam_ray.recipes.checks import check_model, check_parts, texts_check
 from slam_ray.recipes.slam import answers_of
 from slam_ray.recipes.texts import texts_of
 from slam_ray.search.space import Space
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Check, Derived, Input, Step, known
+from slam_ray.store.step import Artifacts, Check, Derived, Input, Step, known
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from slam_ray.search.coordinator import coordinator
 from slam_ray.search.shared import Shared
 from slam_ray.search.space import Point
 from slam_ray.selection import select_step
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Artifact, Step
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Artifacts, Step
 from slam_ray.store.storage import Storage
 from slam_ray.training import TrainResult, train_step
 

@@ -18,8 +18,7 @@ from slam_ray.selection.rule import (
     overlap_with_english,
     resampled_layers,
 )
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Attempt, Derived, Input, Step, known
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step, known
 
 SELECTION_FILE = "selection.json"
 # Raise it with every change that gives another result for the same counts.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Artifact, Derived, NotMade, OnNodes, Step, steps_to
+from slam_ray.store.artifact import Artifact, NotMade
+from slam_ray.store.step import Artifacts, Derived, OnNodes, Step, steps_to
 from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Cluster
 

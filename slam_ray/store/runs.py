@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.store.location import Location
 from slam_ray.store.making import Steps, check_inputs, describe, make, plan
-from slam_ray.store.step import Artifact
+from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Cluster
 

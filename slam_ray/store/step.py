@@ -5,24 +5,19 @@ inputs. Paths, numbers of workers and devices stay out of it: they reach the fun
 `Attempt`. So do its label, and the checks that it waits for.
 """
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar, overload, runtime_checkable
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, overload, runtime_checkable
 
 from pydantic import BaseModel
 
-from slam_ray.config import InputError
+from slam_ray.store.artifact import Artifact, Identity, NotMade, R
 from slam_ray.store.location import Location
+from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Cluster
 
-if TYPE_CHECKING:
-    from slam_ray.store.artifacts import Artifacts
-
-R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -40,84 +35,6 @@ class OnNodes(Protocol):
 
     @property
     def on_nodes(self) -> Sequence[Location]: ...
-
-
-class NotMade(Exception):
-    """A step is not made yet whose result is needed, as planning may find; it says the step's fingerprint or label."""
-
-
-@dataclass(frozen=True)
-class Artifact(Generic[R]):
-    """What a step made (or, without a directory, will make): files and a small typed result.
-
-    Attributes:
-        step: name of the step.
-        fingerprint: identity of the step that makes it.
-        directory: of the committed attempt; never changed afterwards.
-        files: SHA-256 of every file in it, by name.
-    """
-
-    step: str
-    fingerprint: str
-    directory: Location | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
-    _result: R | None = None
-
-    @property
-    def result(self) -> R:
-        """The step's result; raises `NotMade` while it is not made."""
-        if self._result is None:
-            raise NotMade(self.fingerprint)
-        return self._result
-
-    def file(self, name: str) -> Path:
-        """One file of the artifact on this machine; from a bucket it is fetched there, once.
-
-        Raises:
-            NotMade: the artifact is not made yet.
-            InputError: it has no such file.
-        """
-        if self.directory is None:
-            raise NotMade(self.fingerprint)
-        # A name may be from a result, which whoever writes into the storage may have written.
-        if name not in self.files:
-            raise InputError(f"{self.directory} has no file {name!r}; remove this artifact")
-        return (self.directory / name).local_file(self.files[name])
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What decides a step's result, as JSON values."""
-
-    step: str
-    version: int
-    config: dict[str, Any]
-    inputs: dict[str, str]
-
-    @property
-    def fingerprint(self) -> str:
-        """20 hexadecimal digits of its SHA-256."""
-        return fingerprint(asdict(self))
-
-
-def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Hash plain JSON values; anything else (a path, a callable, NaN) raises TypeError or ValueError."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The dotted keys in which two mappings of JSON values differ, each with both values."""
-    old, new = _flat(before), _flat(now)
-    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in sorted(old | new) if old.get(key) != new.get(key)]
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {
-        key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}".strip(".")).items()
-    }
 
 
 @dataclass(frozen=True)
@@ -243,3 +160,63 @@ def _values(items: Sequence[object]) -> Iterator[Derived[Any]]:
         if isinstance(item, Derived):
             yield item
             yield from _values(item.reads)
+
+
+class Artifacts:
+    """What is known of steps so far: those that were looked for in `storage`, or made."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._artifacts: dict[Step[Any], Artifact[Any]] = {}
+        self._values: dict[Derived[Any], Any] = {}
+
+    @overload
+    def __getitem__(self, item: Input[R]) -> Artifact[R]: ...
+    @overload
+    def __getitem__(self, item: Derived[T]) -> T: ...
+    def __getitem__(self, item: Any) -> Any:
+        """The artifact of a step, without a directory while it is not made; or a value that follows from some.
+
+        Raises:
+            NotMade: nothing is known of the step, or the value follows from a result that is not there.
+        """
+        if isinstance(item, Step):
+            if item not in self._artifacts:
+                raise NotMade(item.label)
+            return self._artifacts[item]
+        if isinstance(item, Derived):
+            if item not in self._values:
+                self._values[item] = item.value(self)
+            return self._values[item]
+        return item
+
+    def identity(self, step: Step[Any]) -> Identity:
+        """What decides the step's result; raises `NotMade` where that follows from a result that is not there."""
+        # Inputs come first: a file that is missing is an error before any result is waited for.
+        inputs = {name: item.fingerprint for name, item in sorted(self.inputs(step).items())}
+        config = self[step.config] if isinstance(step.config, Derived) else step.config
+        return Identity(step.name, step.version, config.model_dump(mode="json"), inputs)
+
+    def inputs(self, step: Step[Any]) -> dict[str, HasFingerprint]:
+        """What the step reads, by name; raises `NotMade` as `identity` does."""
+        given: dict[str, Any] = dict(step.inputs)
+        return {name: self[item] for name, item in given.items()}
+
+    def find(self, step: Step[R], thorough: bool = False) -> Artifact[R]:
+        """Look for the step's artifact, which from now on is known; without a directory if it is not made."""
+        self._artifacts[step] = found = self.storage.find(self.identity(step), step.result, thorough)
+        return found
+
+    def make(self, step: Step[R], cluster: Cluster, storage: Storage | None = None) -> Artifact[R]:
+        """Find the step's artifact, or else make it, there or in another `storage`."""
+        found = self.find(step, thorough=True)
+        if found.directory is None:
+
+            def work(directory: Path, output: Location, scratch: Location) -> R:
+                return step.run(Attempt(directory, output, scratch, cluster, self))
+
+            found = (storage or self.storage).make(self.identity(step), step.result, work, cluster.release)
+            self._artifacts[step] = found
+            # What follows from the step was computed for an artifact that was not made.
+            self._values = {key: value for key, value in self._values.items() if step not in steps_to(key)}
+        return found

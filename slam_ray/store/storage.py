@@ -20,11 +20,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from slam_ray.config import S3, InputError, RunConfig
+from slam_ray.store.artifact import Artifact, Identity, R, differences
 from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.location import Location
 from slam_ray.store.s3 import S3Location
-from slam_ray.store.step import Artifact, Identity, R, differences
 
 RECORD = "record.json"
 ASIDE = ".damaged-"

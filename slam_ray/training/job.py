@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from slam_ray.config import PromptsConfig, TrainingConfig
 from slam_ray.corpora.languages import Languages
 from slam_ray.models.reference import ModelRef
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
-from slam_ray.store.step import Artifact
 
 LOSS_FILE = "loss.jsonl"
 

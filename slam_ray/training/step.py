@@ -16,9 +16,9 @@ from slam_ray.corpora.languages import Languages
 from slam_ray.models.families import WHOLE_LAYER
 from slam_ray.models.reference import Model, ModelRef
 from slam_ray.selection import SelectResult
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
-from slam_ray.store.step import Artifact, Attempt, Derived, Input, Step
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step
 from slam_ray.store.workers import Cluster
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
 from slam_ray.training.last_checkpoint import last_complete_checkpoint

@@ -24,8 +24,8 @@ from slam_ray.evaluation import generate_step, read_responses
 from slam_ray.models.reference import tuned
 from slam_ray.search import read_space, shared_steps
 from slam_ray.selection import select_step
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import make
+from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage
 from slam_ray.training import train_step
 from tests.meanwhile import meanwhile

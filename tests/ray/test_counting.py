@@ -20,9 +20,8 @@ from slam_ray.config import InputError, PromptsConfig
 from slam_ray.corpora import questions_step
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import make
-from slam_ray.store.step import known
+from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts, write_questions

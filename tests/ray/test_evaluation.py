@@ -24,9 +24,8 @@ from slam_ray.evaluation.responses import FinishedResponses, Response
 from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import make
-from slam_ray.store.step import known
+from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Workers
 from tests.artifacts import artifact_of

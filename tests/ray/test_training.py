@@ -23,8 +23,8 @@ from slam_ray.corpora import Pair, Prepared, read_pairs
 from slam_ray.corpora.prepare import CORPUS_FILE
 from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Artifact, Step, known
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import Artifacts, Step, known
 from slam_ray.store.storage import Storage
 from slam_ray.training import TrainResult, read_losses, train_step
 from slam_ray.training.batches import batch

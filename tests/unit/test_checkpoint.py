@@ -15,8 +15,7 @@ from slam_ray.config import InputError
 from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model, tuned
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import known
+from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from slam_ray.training.worker import as_stored
 from tests.artifacts import artifact_of

@@ -23,7 +23,7 @@ from slam_ray.corpora import (
 )
 from slam_ray.corpora.formats.layout import normalised
 from slam_ray.corpora.leakage import LeakageResult, check_leakage
-from slam_ray.store.step import Artifact
+from slam_ray.store.artifact import Artifact
 from tests.configs import run_config
 from tests.corpora import fingerprint, made, records
 from tests.published import FIXTURES

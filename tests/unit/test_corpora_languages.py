@@ -23,9 +23,8 @@ from slam_ray.corpora.cleaning import clean, cleaning_losses
 from slam_ray.corpora.languages import KNOWN, LANGUAGES, Languages
 from slam_ray.corpora.leakage import LeakageConfig, LeakageResult
 from slam_ray.corpora.sources import Source, read, readings
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import check_inputs, make
-from slam_ray.store.step import Derived, Step
+from slam_ray.store.step import Artifacts, Derived, Step
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.corpora import cases, fingerprint, made

@@ -24,9 +24,9 @@ from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import ModelRef, base_model
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact
 from slam_ray.store.local import LocalLocation
-from slam_ray.store.step import Artifact, known
+from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts

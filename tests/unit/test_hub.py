@@ -23,7 +23,7 @@ from pathlib import Path
 from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, InputError, ModelConfig
 from slam_ray.models.hub import pretrained
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.step import Artifacts
 from slam_ray.store.making import describe, plan
 from slam_ray.store.step import steps_to
 from slam_ray.store.storage import Storage

@@ -16,12 +16,12 @@ from pyarrow.fs import FileType, copy_files
 from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, InputError, storage_of
 from slam_ray.store import download_cache, s3_lock
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.hashing import sha256
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.location import Location
 from slam_ray.store.runs import Run
 from slam_ray.store.s3 import S3Location
+from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage, location
 from tests.configs import run_config
 from tests.s3 import BUCKET, S3Server, keys, s3_server

@@ -17,12 +17,12 @@ from pydantic import BaseModel
 
 from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ALL_DONE, TO_DO, ExecutionConfig, InputError
-from slam_ray.store.artifacts import Artifacts
+from slam_ray.store.artifact import Artifact, NotMade, fingerprint
 from slam_ray.store.hashing import sha256
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.making import check_inputs, make, plan
 from slam_ray.store.runs import Run
-from slam_ray.store.step import Artifact, Attempt, Derived, Input, NotMade, Step, fingerprint, known, steps_to
+from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step, known, steps_to
 from slam_ray.store.storage import Storage
 from tests.artifacts import artifact_of
 from tests.configs import run_config

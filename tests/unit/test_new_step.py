@@ -12,9 +12,8 @@ from slam_ray.activations.counting import CountResult
 from slam_ray.activations.counts import COUNTS_FILE, Counts, read_counts, write_counts
 from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, Section
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.making import make, plan
-from slam_ray.store.step import Attempt, Input, Step
+from slam_ray.store.step import Artifacts, Attempt, Input, Step
 from slam_ray.store.storage import Storage
 
 # What the page takes as known.

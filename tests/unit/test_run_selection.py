@@ -13,8 +13,7 @@ from slam_ray.config import ExecutionConfig, InputError, load_config
 from slam_ray.models.reference import ModelRef
 from slam_ray.recipes.checks import check_parts
 from slam_ray.recipes.slam import slam
-from slam_ray.store.artifacts import Artifacts
-from slam_ray.store.step import Attempt, steps_to
+from slam_ray.store.step import Artifacts, Attempt, steps_to
 from slam_ray.store.storage import Storage
 from tests.unit.test_selection import falling
 

@@ -26,7 +26,7 @@ from slam_ray.selection import (
 )
 from slam_ray.selection.rule import activated_share, apply_rule, overlap_with_english
 from slam_ray.selection.step import SELECT_VERSION
-from slam_ray.store.step import Artifact
+from slam_ray.store.artifact import Artifact
 from tests.artifacts import artifact_of
 from tests.corpora import cases, fingerprint, made
 

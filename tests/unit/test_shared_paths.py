@@ -9,11 +9,10 @@ from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.cluster.shared_paths import missing_of
 from slam_ray.config import ExecutionConfig, ModelConfig, Section
 from slam_ray.models.hub import pretrained
-from slam_ray.store.artifacts import Artifacts
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.location import Location
 from slam_ray.store.making import make
-from slam_ray.store.step import Attempt, Step
+from slam_ray.store.step import Artifacts, Attempt, Step
 from slam_ray.store.storage import Storage
 from tests.models import tiny_llama
 

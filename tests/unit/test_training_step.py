@@ -7,7 +7,8 @@ import pytest
 
 from slam_ray.config import InputError
 from slam_ray.models.reference import ModelRef
-from slam_ray.store.step import Artifact, known
+from slam_ray.store.artifact import Artifact
+from slam_ray.store.step import known
 from slam_ray.training import train_step
 from tests.configs import run_config
 from tests.corpora import fingerprint

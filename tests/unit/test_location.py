@@ -137,7 +137,7 @@ from slam_ray.store.s3 import S3Location
 s3_lock.BEAT_S = 0.1
 with S3Location({str(place)!r}).lock("busy", lambda: None):
     print("locked", flush=True)
-    for _ in range(1200):
+    for _ in range(6000):
         time.sleep(0.05)
 """
     suspended = subprocess.Popen(
@@ -159,7 +159,7 @@ with S3Location({str(place)!r}).lock("busy", lambda: None):
     waiting = [threading.Thread(target=wait, args=[number]) for number in range(2)]
     for thread in waiting:
         thread.start()
-    _, errors = suspended.communicate(timeout=60)
+    _, errors = suspended.communicate(timeout=300)
     assert suspended.returncode == 1
     assert "InputError: s3://" in errors
     assert "another run has taken this work over; give the same command again" in errors

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import Any
 
@@ -30,8 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     def stop(number: int, frame: Any) -> None:
         signals.append(number)
         if len(signals) == 1:
-            # `ray job stop` kills after some seconds, so this is printed before anything is ended.
-            os.write(sys.stderr.fileno(), b"\nstopped; the same command goes on from here\n")
+            # `ray job stop` kills after some seconds, so this is printed before anything is ended. Where nobody reads
+            # it, an error of that would be lost inside `ray.get`, and the signal with it.
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), b"\nstopped; the same command goes on from here\n")
             raise KeyboardInterrupt
 
     with ExitStack() as handlers:

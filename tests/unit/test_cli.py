@@ -1,5 +1,6 @@
 """`slam-ray`: its commands, and what it says without one; the help of each is there before anything heavy."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,20 @@ def test_help_needs_nothing_heavy(command: str) -> None:
 def test_a_wrong_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rnu", "demo"]) == 2
     assert capsys.readouterr().err == "error: unknown command 'rnu': did you mean 'run'?\n"
+
+
+def test_sigterm_stops_a_command_also_where_nobody_reads_what_it_says() -> None:
+    code = """
+import sys, time, types
+command = sys.modules["slam_ray.cli.run"] = types.ModuleType("slam_ray.cli.run")
+command.main = lambda arguments: (print("at work", flush=True), time.sleep(600))
+from slam_ray.cli import main
+sys.exit(main(["run"]))
+"""
+    working = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert working.stdout is not None
+    assert working.stderr is not None
+    assert working.stdout.readline() == b"at work\n"
+    working.stderr.close()
+    working.send_signal(signal.SIGTERM)
+    assert working.wait(timeout=60) == 128 + signal.SIGTERM

@@ -21,7 +21,7 @@ def two_trainings(config: RunConfig, then: RunConfig) -> Step[TrainResult]:
     """Tune the selected layers on the pairs of `config`, and the tuned model on those of `then`."""
     texts, model = texts_of(config), pretrained(config.model)
     checks = [settings_check(config, model), texts_check(config, model, [*texts.benchmarks.values()], texts)]
-    base = replace(model, after=[texts.leakage, *checks] if texts.leakage else checks)
+    base = replace(model, after=[*texts.checks, *checks])
     layers = select_step(config.selection, count_step(config, texts.questions, base))
     first = train_step(config, texts.pairs, base, layers).labelled("first training")
     more = pairs_step(then, texts.questions, texts.fetched).labelled("further pairs")

@@ -135,6 +135,19 @@ def silence_worker_errors() -> None:
     logging.getLogger("ray.train.v2._internal.util").disabled = True
 
 
+# Ray Tune
+
+
+def optuna_knows(searcher: Any, trial_id: str) -> bool:
+    """Whether Tune's Optuna searcher has drawn the point of this trial."""
+    return trial_id in searcher._ot_trials
+
+
+def enter_rung(scheduler: Any, trial: Any, time: int, accuracy: float) -> None:
+    """Tell Tune's ASHA scheduler of a rung that a trial reached before the search was killed."""
+    scheduler._trial_info[trial.trial_id].on_result(trial, time, accuracy)
+
+
 # Nodes on this machine
 
 

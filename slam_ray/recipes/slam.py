@@ -34,7 +34,7 @@ def slam(config: RunConfig) -> Slam:
     texts = texts_of(config)
     model = pretrained(config.model)
     checks = [settings_check(config, model), texts_check(config, model, [*texts.benchmarks.values()], texts)]
-    base = replace(model, after=[texts.leakage, *checks] if texts.leakage else checks)
+    base = replace(model, after=[*texts.checks, *checks])
 
     # Section 3.1: the neurons that each language activates, layer by layer.
     answers = answers_of(config, texts, base)

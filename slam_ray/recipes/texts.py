@@ -1,6 +1,6 @@
 """The texts of a run: what is read from the user's files or the Hub, in the driver, before Ray is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slam_ray.config import RunConfig, Sources
@@ -27,7 +27,7 @@ class Texts:
         pairs: to train on.
         benchmarks: by name.
         english: whose loss is measured, if it is.
-        leakage: the check that no problem is counted or trained on; None where that is allowed.
+        checks: that no problem is counted or trained on, unless that is allowed.
     """
 
     fetched: Mapping[HubCorpus, Step[FetchedCorpus]]
@@ -35,7 +35,7 @@ class Texts:
     pairs: Step[Prepared]
     benchmarks: dict[str, Benchmark]
     english: Step[Prepared] | None
-    leakage: Step[LeakageResult] | None
+    checks: Sequence[Step[LeakageResult]]
 
 
 def texts_of(config: RunConfig, problems: Sources | None = None) -> Texts:
@@ -47,5 +47,5 @@ def texts_of(config: RunConfig, problems: Sources | None = None) -> Texts:
     benchmarks = benchmarks_of(config, fetched)
     english = None if corpora.english is None else english_step(config, fetched)
     tested = {name: benchmark.problems for name, benchmark in benchmarks.items()}
-    leakage = None if corpora.allow_test_questions else leakage_step(questions, pairs, tested)
-    return Texts(fetched, questions, pairs, benchmarks, english, leakage)
+    checks = [] if corpora.allow_test_questions else [leakage_step(questions, pairs, tested)]
+    return Texts(fetched, questions, pairs, benchmarks, english, checks)

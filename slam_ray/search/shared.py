@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from slam_ray.activations import CountResult, count_step
 from slam_ray.config import InputError, RunConfig
@@ -78,8 +77,8 @@ def shared_steps(config: RunConfig, space: Space) -> tuple[Shared, Step[CountRes
     validation, rung = Benchmark(problems, prompts), Benchmark(rung_problems, prompts)
     model = pretrained(config.model)
     readable = texts_check(config, model, [*texts.benchmarks.values(), validation], texts)
-    checks: list[Step[Any] | Check] = [leakage, rung_problems, pairs, points_check(config, space, model), readable]
-    base = replace(model, after=[texts.leakage, *checks] if texts.leakage else checks)
+    checks = [points_check(config, space, model), readable]
+    base = replace(model, after=[*texts.checks, leakage, rung_problems, pairs, *checks])
     counts = count_step(config, texts.questions, base, answers_of(config, texts, base))
     return Shared(config, space, counts, pairs, base, validation, rung, texts.benchmarks), counts
 

@@ -21,6 +21,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
+from slam_ray.cluster.ray_internals import enter_rung, optuna_knows
 from slam_ray.config import InputError, RunConfig
 from slam_ray.reporting.search import TrialResult
 from slam_ray.search.coordinator import coordinator, coordinator_at_work
@@ -186,7 +187,7 @@ class OptunaAfterTrial0(OptunaSearch):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Learn what a drawn trial came to; one that is tried again has a new id, which Optuna does not know."""
-        if trial_id in self._ot_trials:
+        if optuna_knows(self, trial_id):
             super().on_trial_complete(trial_id, result, error)
 
 
@@ -201,7 +202,7 @@ class Halving(ASHAScheduler):
         """Enter a trial, with the rungs that it reached before a kill: Tune keeps none of them."""
         super().on_trial_add(tune_controller, trial)
         for time, accuracy in (trial.last_result or {}).get("rungs", {}).items():
-            self._trial_info[trial.trial_id].on_result(trial, int(time), accuracy)
+            enter_rung(self, trial, int(time), accuracy)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Whether a trial goes on."""

@@ -8,6 +8,7 @@ from slam_ray.cluster import ray_internals
 
 PRIVATE = re.compile(
     r"\bray\._private|\bray\._raylet|\bray\.core\.generated|\bray\.[\w.]*_internal|internal_ref_bundles"
+    r"|_register_sigint_handler|\._ot_trials|\._trial_info"
 )
 
 

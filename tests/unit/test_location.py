@@ -130,11 +130,12 @@ def test_lock(place: Location, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_that_was_silent_loses_the_lock_and_stops(server: S3Server, tmp_path: Path) -> None:
     place = keys(tmp_path.name)
     script = f"""
-import sys, time
+import signal, sys, time
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from slam_ray.store import s3_lock
 from slam_ray.store.s3 import S3Location
 s3_lock.BEAT_S = 0.1
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as every command; a shell ignores it for jobs behind it
 with S3Location({str(place)!r}).lock("busy", lambda: None):
     print("locked", flush=True)
     for _ in range(6000):

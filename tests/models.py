@@ -1,7 +1,13 @@
 """Tiny random models for tests: a real architecture of the family, its own tokenizer, written as a real checkpoint."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from slam_ray.models.loading import load_model
+from slam_ray.models.reference import base_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 VOCABULARY = 259  # 256 bytes, BOS, EOS, PAD
 WINDOW = 16  # tokens that a sliding layer sees, fewer than many an example has
@@ -21,6 +27,11 @@ PUBLISHED_SETTINGS: dict[str, dict[str, Any]] = {
     },
     "cohere2": {"logit_scale": 0.25},
 }
+
+
+def loaded(folder: Path, dtype: str = "float32", *, trusted: bool = False) -> "PreTrainedModel":
+    """The checkpoint in `folder`."""
+    return load_model(base_model(str(folder), trusted), dtype)
 
 
 # As those of instruct models: it writes BOS itself, trims the message, and turns thinking off by default.
@@ -79,8 +90,11 @@ def tiny_model(
     heads: int = 2,
     positions: int = 1024,
     window: int = WINDOW,
+    tied: bool = True,
 ) -> Path:
     """Write a random model of a family, by its `model_type`, and return its folder.
+
+    With `tied` its language-model head is its embedding.
 
     Of a family whose layers have sliding windows every other layer has one of `window` tokens.
     """
@@ -119,7 +133,7 @@ def tiny_model(
         **special,
         **settings,
         "vocab_size": VOCABULARY,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": tied,
         "initializer_range": 0.1,
     }
     if family == "gemma3":

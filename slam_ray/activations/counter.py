@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from slam_ray.activations.plan import Encoded
 from slam_ray.config import InputError
-from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import ModelRef
 
@@ -81,13 +79,12 @@ class CountingActor:
     An `InputError` is returned in the row: Ray Data would wrap one that is raised in an error and a stack of its own.
     """
 
-    def __init__(self, model: ModelRef, dtype: str, cache: str, device: str) -> None:
+    def __init__(self, model: ModelRef, dtype: str, device: str) -> None:
         # One thread: how a sum is split over threads decides its rounding.
         torch.set_num_threads(1)
         self._counter: Counter | InputError
         try:
-            folder = checkpoint_folder(model, Path(cache))
-            self._counter = Counter(load_model(folder, dtype, model.trusted, device), model.family)
+            self._counter = Counter(load_model(model, dtype, device), model.family)
         except InputError as error:
             self._counter = error
 

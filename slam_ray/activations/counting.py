@@ -116,7 +116,7 @@ def count_step(
         todo = sums.missing
         total = sum(unit.questions for unit in units)
         progress = Progress("counting", total, "questions", total - sum(units[number].questions for number in todo))
-        arguments = attempt[model], dtype, config.execution.model_cache, device
+        arguments = attempt[model], dtype, device
         # Closed also if a unit cannot be saved: the actors must have stopped when Ray is shut down.
         with closing(_count(units, todo, workers, arguments)) as results:
             for number, counted in results:
@@ -157,7 +157,7 @@ def plan(
 
 
 def _count(
-    units: Sequence[Unit], todo: Sequence[int], workers: Workers, arguments: tuple[ModelRef, str, str, str]
+    units: Sequence[Unit], todo: Sequence[int], workers: Workers, arguments: tuple[ModelRef, str, str]
 ) -> Generator[tuple[int, UnitCounts]]:
     """Yield the numbers and counts of the units to do, in the order in which they are finished.
 

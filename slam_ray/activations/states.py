@@ -1,7 +1,6 @@
 """Hidden states of the prompts' last tokens at four depths, laid out in the plane by t-SNE (Figure 10)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,9 +80,8 @@ def states_step(config: RunConfig, questions: Input[Prepared], model: Model) -> 
         corpus, languages = read_questions(attempt[questions]), attempt[questions].result.languages
         ids = chosen_ids((question.id for question in corpus), number)
         chosen = [question for question in corpus if question.id in set(ids)]
-        cache = Path(config.execution.model_cache)
         layers: tuple[int, ...] = attempt.cluster.run_task(
-            "counting", map_states, chosen, ids, languages, activations, prompts, attempt[model], dtype, cache,
+            "counting", map_states, chosen, ids, languages, activations, prompts, attempt[model], dtype,
             attempt.output,
         )  # fmt: skip
         return StatesResult(languages=languages, layers=layers, questions=len(ids))
@@ -107,7 +105,6 @@ def map_states(
     prompts: PromptsConfig,
     model: ModelRef,
     dtype: str,
-    cache: Path,
     output: Location,
     device: str,
 ) -> tuple[int, ...] | InputError:
@@ -115,7 +112,6 @@ def map_states(
     import torch
 
     from slam_ray.activations.counter import padded
-    from slam_ray.models.assembly import checkpoint_folder
     from slam_ray.models.loading import load_model, load_tokenizer
 
     try:
@@ -123,7 +119,7 @@ def map_states(
         units = plan_units(encoded, ids, 1, activations.token_budget)
     except InputError as error:
         return error
-    decoder: Any = load_model(checkpoint_folder(model, cache), dtype, model.trusted, device).base_model
+    decoder: Any = load_model(model, dtype, device).base_model
     layers = mapped_layers(decoder.config.num_hidden_layers)
     states = np.zeros((len(layers), len(languages), len(ids), decoder.config.hidden_size), dtype=np.float32)
     progress = Progress("states", len(encoded), "questions")

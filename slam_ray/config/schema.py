@@ -396,9 +396,6 @@ class ExecutionConfig(Section):
         description="Most tokens of a prompt and its answer together, for which an engine keeps memory; by default what"
         " the model takes. A problem that may need more is refused, never cut.",
     )
-    model_cache: str = Field(
-        "~/.cache/slam_ray/models", pattern=r"^[^\x00]+$", description="Folder on each node for assembled models."
-    )
 
 
 class RunConfig(Section):

@@ -8,16 +8,16 @@ import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slam_ray.config import InputError
 from slam_ray.evaluation.responses import Finish
-from slam_ray.models.assembly import checkpoint_folder
+from slam_ray.models.checkpoint import without_strays
 from slam_ray.models.context_length import ContextLength
 from slam_ray.models.reference import ModelRef
+from slam_ray.models.weights import stored_tensors, trained_layers
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import EngineArgs
@@ -100,39 +100,38 @@ class Engine:
 
     def __init__(self) -> None:
         self._engine: LLMEngine | None = None
+        # The 0-based layers whose weights are not the base's.
+        self._tuned: set[int] = set()
 
     def ready(self) -> int:
         """Return the process id, at once: Ray has started the actor."""
         return os.getpid()
 
-    def load(self, model: ModelRef, kind: EngineKind, gpu: bool, cache: Path) -> None:
-        """Start the engine on `model`, or put the weights of `model` (same architecture) into the running one.
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> None:
+        """Have the weights of `model`: start the engine on its base, or go on from another model with the same base.
+
+        An engine whose load has failed may hold any weights, and has to end.
 
         Raises:
             InputError: its context does not fit the memory.
         """
-        folder = str(checkpoint_folder(model, cache))
         if self._engine is None:
-            # vLLM sets its own level only after its first messages.
-            logging.getLogger("vllm").setLevel(logging.ERROR)
-            from vllm.v1.engine.llm_engine import LLMEngine
+            self._engine = _started(model, kind, gpu)
+        layers = trained_layers(model)
+        self._change(model, self._tuned | layers)
+        self._tuned = layers
 
-            try:
-                self._engine = LLMEngine.from_engine_args(_arguments(folder, kind, gpu, model.trusted))
-            except ValueError as error:
-                fitting = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
-                if fitting is None:
-                    raise
-                raise InputError(
-                    f"an engine has no memory for {kind.context} tokens of a prompt and its answer, but for"
-                    f" {fitting[1]}: lower evaluation.max_new_tokens or execution.max_context"
-                ) from None
-            # vLLM sets it for its child processes. It has none here, and the loader of any other child would cut
-            # paths at spaces, and say that it misses both halves.
-            os.environ.pop("LD_PRELOAD", None)
-            return
+    def _change(self, model: ModelRef, layers: Collection[int]) -> None:
+        """Put all weights of these layers of `model` into the running engine.
+
+        vLLM fuses projections: of a module of several it needs every part, or it leaves memory as it finds it.
+        """
+        assert self._engine is not None
         assert not self._engine.has_unfinished_requests()
-        self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+        if not layers:
+            return
+        tensors = stored_tensors(model, lambda name: model.family.layer_of(name) in layers)
+        self._engine.collective_rpc("reload_weights", kwargs={"weights_iterator": tensors})
         cleared = self._engine.reset_prefix_cache()
         assert cleared, "the prefix cache still holds what the previous weights computed"
 
@@ -162,6 +161,29 @@ class Engine:
             if self._engine.get_num_unfinished_requests() < refill:
                 break
         return finished
+
+
+def _started(model: ModelRef, kind: EngineKind, gpu: bool) -> "LLMEngine":
+    """An engine on the base of `model`."""
+    # vLLM sets its own level only after its first messages.
+    logging.getLogger("vllm").setLevel(logging.ERROR)
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    try:
+        with without_strays(model.base) as folder:
+            engine = LLMEngine.from_engine_args(_arguments(str(folder), kind, gpu, model.trusted))
+    except ValueError as error:
+        fitting = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
+        if fitting is None:
+            raise
+        raise InputError(
+            f"an engine has no memory for {kind.context} tokens of a prompt and its answer, but for"
+            f" {fitting[1]}: lower evaluation.max_new_tokens or execution.max_context"
+        ) from None
+    # vLLM sets it for its child processes. It has none here, and the loader of any other child would cut paths at
+    # spaces, and say that it misses both halves.
+    os.environ.pop("LD_PRELOAD", None)
+    return engine
 
 
 def _arguments(folder: str, kind: EngineKind, gpu: bool, trusted: bool) -> "EngineArgs":

@@ -1,7 +1,6 @@
 """What tuning makes a model forget: its loss on plain English text on which it is not tuned."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -41,19 +40,17 @@ class EnglishLoss(BaseModel):
 
 def english_loss_step(config: RunConfig, texts: Input[Prepared], model: Model) -> Step[EnglishLoss]:
     """The loss of `model` on `texts`, computed in one process with the resources of a counting worker."""
-    dtype, cache = config.model.dtype, Path(config.execution.model_cache)
+    dtype = config.model.dtype
 
     def run(attempt: Attempt) -> EnglishLoss:
         contents = [text.question for text in read_questions(attempt[texts])]
-        return attempt.cluster.run_task("counting", english_loss, contents, attempt[model], dtype, cache)
+        return attempt.cluster.run_task("counting", english_loss, contents, attempt[model], dtype)
 
     step_config = EnglishLossConfig(dtype=dtype)
     return Step("english-loss", 2, step_config, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
 
 
-def english_loss(
-    texts: Sequence[str], model: ModelRef, dtype: str, cache: Path, device: str
-) -> EnglishLoss | InputError:
+def english_loss(texts: Sequence[str], model: ModelRef, dtype: str, device: str) -> EnglishLoss | InputError:
     """Score each text alone, after the beginning of sequence if the model has one.
 
     Returns:
@@ -62,14 +59,12 @@ def english_loss(
     import numpy as np
     import torch
 
-    from slam_ray.models.assembly import checkpoint_folder
     from slam_ray.models.loading import load_model, load_tokenizer
     from slam_ray.training.batches import TokenizedExample, rows_of_rank, target_tokens
     from slam_ray.training.loss import negative_log_likelihood
 
-    folder = checkpoint_folder(model, cache)
     try:
-        tokenizer = load_tokenizer(folder, model.trusted)
+        tokenizer = load_tokenizer(model.base, model.trusted)
         check_texts(tokenizer, texts)
     except InputError as error:
         return error
@@ -80,7 +75,7 @@ def english_loss(
             examples.append(TokenizedExample(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
     if not examples:
         return InputError("corpora.english: no text has two tokens")
-    loaded = load_model(folder, dtype, model.trusted, device)
+    loaded = load_model(model, dtype, device)
     total = 0.0
     with torch.no_grad():
         for row in rows_of_rank(examples, ROW_TOKENS, rank=0, ranks=1):

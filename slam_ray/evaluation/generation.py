@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slam_ray.config import InputError, PromptsConfig, RunConfig, Section
@@ -132,7 +131,7 @@ def _generate(
     kind = EngineKind(config.model.dtype, engine_context(context, max(lengths) + max_new_tokens))
     requests = [Request(key, prompted[key].tokens, max_new_tokens) for key in todo]
     workers = attempt.cluster.workers("engines")
-    pool = attempt.cluster.keep("engines", lambda: EnginePool(workers, Path(config.execution.model_cache)))
+    pool = attempt.cluster.keep("engines", lambda: EnginePool(workers))
     for completions in pool.generate(model, kind, requests):
         yield [_response(problems[item.key], prompted[item.key].text, item, tokenizer) for item in completions]
 

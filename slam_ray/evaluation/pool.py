@@ -6,9 +6,8 @@ Every request is answered exactly once: an engine's requests are kept until thei
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -24,7 +23,7 @@ from slam_ray.store.workers import Workers
 MAX_LOSSES = 5
 # A cluster may have to add a node before Ray can start an engine's actor.
 ACTOR_TIMEOUT_S = 600.0
-# Loading includes assembling the checkpoint on the node.
+# Loading includes fetching what was trained to the node, and showing the weights.
 LOAD_TIMEOUT_S = 3600.0
 # One step of the engine takes seconds at most; `advance` then returns.
 ADVANCE_TIMEOUT_S = 600.0
@@ -56,13 +55,12 @@ class EnginePool:
 
     Args:
         workers: the number of engines, and the resources of each.
-        cache: folder on each node for assembled models.
     """
 
-    def __init__(self, workers: Workers, cache: Path) -> None:
-        self._workers, self._cache = workers, cache
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
         self._slots: list[_Slot] = []
-        self._kind: tuple[EngineKind, dict[str, Any]] | None = None
+        self._kind: tuple[EngineKind, ModelRef] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +75,10 @@ class EnginePool:
         """Process ids of the engines that Ray has started, each on its node."""
         return [slot.process for slot in self._slots if slot.process]
 
-    def generate(self, model: ModelRef, kind: EngineKind, requests: Sequence[Request]) -> Iterator[list[Completion]]:
+    def generate(self, model: ModelRef, kind: EngineKind, requests: Sequence[Request]) -> Generator[list[Completion]]:
         """Yield the completions of all requests, in the order in which they are finished.
+
+        Engines end with a call that fails or is not read to its end: they may hold any weights, and old requests.
 
         Raises:
             InputError: an engine cannot use the model, or has no memory for such long texts.
@@ -86,10 +86,13 @@ class EnginePool:
             ray.exceptions.RayTaskError: an engine cannot be started or failed; the cause is in its message.
         """
         self._start(model, kind)
-        assert not any(slot.requests for slot in self._slots), (
-            "the completions of an earlier call were not read to the end"
-        )
-        waiting = deque(requests)
+        try:
+            yield from self._completions(model, kind, deque(requests))
+        except BaseException:
+            self._end()
+            raise
+
+    def _completions(self, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> Iterator[list[Completion]]:
         losses, most = 0, MAX_LOSSES * len(self._slots)
         while waiting or any(slot.requests for slot in self._slots):
             for slot in self._slots:
@@ -111,8 +114,8 @@ class EnginePool:
                     yield completions
 
     def _start(self, model: ModelRef, kind: EngineKind) -> None:
-        """Have engines of this kind that can load the weights of `model`: the running ones, or new ones."""
-        wanted = (kind, model.config)
+        """Have engines of this kind on the base of `model`: the running ones, or new ones."""
+        wanted = (kind, model.untuned)
         if wanted != self._kind:
             self._end()
             self._slots = [self._new_slot() for _ in range(self._workers.count)]
@@ -137,7 +140,7 @@ class EnginePool:
         if slot.model != model.fingerprint:
             slot.doing, slot.deadline = "load", now + LOAD_TIMEOUT_S
             slot.model = model.fingerprint
-            slot.call = slot.actor.load.remote(model, kind, self._workers.gpus > 0, self._cache)
+            slot.call = slot.actor.load.remote(model, kind, self._workers.gpus > 0)
             return
         new = [waiting.popleft() for _ in range(self._most_new(slot, len(waiting)))]
         slot.requests.update((request.key, request) for request in new)

@@ -1,1 +1,1 @@
-"""What is a model to us? References by content, families, loading, freezing, and assembling a tuned checkpoint."""
+"""What is a model to us? References by content, families, loading, freezing, and the weights of a tuned one."""

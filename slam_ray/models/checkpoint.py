@@ -2,11 +2,13 @@
 
 Published folders hold other weights too: the same ones under Mistral's names (consolidated.safetensors) or in another
 precision, those of another day, an adapter. transformers and vLLM each have rules of their own for such files, so both
-get a folder that has none of them (see `assembly`).
+get a folder that has none of them (`without_strays`).
 """
 
 import json
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,22 @@ def stray_files(folder: Path) -> set[str]:
     weights = {file.name for file in weight_files(folder)}
     files = {file.name for file in folder.iterdir() if file.is_file()}
     return {name for name in files - weights if Path(name).suffix in WEIGHT_SUFFIXES or name in STRAY_SETTINGS}
+
+
+@contextmanager
+def without_strays(folder: Path) -> Iterator[Path]:
+    """A checkpoint's folder, or for the block one of its name that has links to all files but the stray ones."""
+    strays = stray_files(folder)
+    if not strays:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="slam_ray-") as parent:
+        links = Path(parent, folder.name)
+        links.mkdir()
+        for file in folder.iterdir():
+            if file.is_file() and file.name not in strays:
+                (links / file.name).symlink_to(file)
+        yield links
 
 
 def tensor_types(folder: Path) -> dict[str, str]:

@@ -67,6 +67,11 @@ class Family:
                 return after + stored.removeprefix(before)
         return stored
 
+    def layer_of(self, stored: str) -> int | None:
+        """The 0-based layer that a tensor of the checkpoint's files lies in; None if it lies in none."""
+        prefix, name = f"{self.layers}.", self.loaded_name(stored)
+        return int(name.removeprefix(prefix).partition(".")[0]) if name.startswith(prefix) else None
+
 
 _GATE_UP, _QKV = ("gate", "up"), ("q", "k", "v")
 _GATED = Family(

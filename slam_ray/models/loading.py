@@ -5,21 +5,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slam_ray.config import InputError
-from slam_ray.models.families import FAMILIES
+from slam_ray.models.checkpoint import without_strays
+from slam_ray.models.reference import ModelRef
+from slam_ray.models.weights import trained_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_model(directory: Path, dtype: str, trusted: bool = False, device: str = "cpu") -> "PreTrainedModel":
-    """The causal language model in `directory`, in evaluation mode on `device`, its parameters in `dtype`.
+def load_model(model: ModelRef, dtype: str, device: str = "cpu") -> "PreTrainedModel":
+    """A causal language model in evaluation mode on `device`, its parameters in `dtype`: the base, then what was tuned.
 
-    Of a checkpoint with several parts only the text part is loaded. Python code in the folder is run only if it is
-    `trusted`.
+    Of a checkpoint with several parts only the text part is loaded. Python code in its folder is run only if it is
+    trusted.
 
     Raises:
         InputError: the files lack a tensor, which transformers would fill with random numbers.
     """
+    import torch
+
+    loaded = _load_base(model, dtype)
+    with torch.no_grad():
+        for name, tensor in trained_tensors(model).items():
+            parameter = loaded.get_parameter(model.family.loaded_name(name))
+            assert parameter.shape == tensor.shape, f"{name}: trained {tensor.shape}, in the model {parameter.shape}"
+            parameter.copy_(tensor)
+    moved: PreTrainedModel = torch.nn.Module.to(loaded.eval(), torch.device(device))
+    return moved
+
+
+def _load_base(model: ModelRef, dtype: str) -> "PreTrainedModel":
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
@@ -27,31 +42,29 @@ def load_model(directory: Path, dtype: str, trusted: bool = False, device: str =
     # Each worker would print progress bars, and a list of the other parts' tensors, into the job's log.
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    wanted = getattr(torch, dtype)
-    whole = AutoConfig.from_pretrained(directory, trust_remote_code=trusted)
-    family, config = FAMILIES[whole.model_type], whole.get_text_config()
-    # Gemma 2 needs its attention's logits capped; only the eager attention does so, SDPA would silently leave it out.
-    capped = getattr(config, "attn_logit_softcapping", None)
-    attention = "eager" if capped else "sdpa"
-    if family.wider_window:
-        config.sliding_window += family.wider_window
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        directory,
-        config=config,
-        key_mapping={f"^{re.escape(stored)}": name for stored, name in family.stored.items()},
-        dtype=wanted,
-        attn_implementation=attention,
-        trust_remote_code=trusted,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    model, info = loaded
-    if info["missing_keys"]:
-        raise InputError(f"model.path: {directory} holds no tensor {min(info['missing_keys'])}")
-    wrong = [name for name, tensor in model.named_parameters() if tensor.dtype != wanted]
+    wanted, family = getattr(torch, dtype), model.family
+    with without_strays(model.base) as folder:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trusted).get_text_config()
+        # Gemma 2 needs its attention's logits capped; only the eager attention does so, SDPA would leave it out.
+        capped = getattr(config, "attn_logit_softcapping", None)
+        if family.wider_window:
+            config.sliding_window += family.wider_window
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            key_mapping={f"^{re.escape(stored)}": name for stored, name in family.stored.items()},
+            dtype=wanted,
+            attn_implementation="eager" if capped else "sdpa",
+            trust_remote_code=model.trusted,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    base: PreTrainedModel = loaded[0]
+    if missing := loaded[1]["missing_keys"]:
+        raise InputError(f"model.path: {model.base} holds no tensor {min(missing)}")
+    wrong = [name for name, tensor in base.named_parameters() if tensor.dtype != wanted]
     assert not wrong, f"not loaded in {dtype}: {wrong[:3]}"
-    moved: PreTrainedModel = torch.nn.Module.to(model.eval(), torch.device(device))
-    return moved
+    return base
 
 
 def load_tokenizer(directory: Path, trusted: bool = False) -> "PreTrainedTokenizerBase":

@@ -41,6 +41,11 @@ class ModelRef:
         return self.trained[-1].fingerprint if self.trained else fingerprint({"files": dict(self.manifest)})
 
     @property
+    def untuned(self) -> "ModelRef":
+        """The base alone."""
+        return replace(self, trained=())
+
+    @property
     def config(self) -> dict[str, Any]:
         """The checkpoint's config.json."""
         return json_object(self.base / "config.json")

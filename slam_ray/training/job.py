@@ -1,7 +1,6 @@
 """What every training worker gets, and what a training returns."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,7 +24,6 @@ class TrainJob:
         languages: their names are in the prompt.
         model: the one to tune.
         layers: those whose projections are tuned, 0-based.
-        cache: folder on each node for assembled models.
         checkpoint_steps: optimizer steps between checkpoints.
         output: where rank 0 puts the tuned tensors and the losses.
         share: of the optimizer steps to take; with less than 1 a checkpoint is put into `output` as well.
@@ -39,7 +37,6 @@ class TrainJob:
     languages: Languages
     model: ModelRef
     layers: tuple[int, ...]
-    cache: Path
     checkpoint_steps: int
     output: Location
     share: float

@@ -5,7 +5,6 @@ import operator
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -107,7 +106,6 @@ def train_step(
             languages=Languages.of(config.corpora),
             model=attempt[model],
             layers=attempt[layers].result.layers,
-            cache=Path(config.execution.model_cache),
             checkpoint_steps=config.execution.checkpoint_steps,
             output=attempt.output,
             share=share,

@@ -8,17 +8,14 @@ from pathlib import Path
 import ray.train
 import ray.train.torch
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from slam_ray.config import InputError
 from slam_ray.corpora import read_pairs
-from slam_ray.models.assembly import checkpoint_folder
-from slam_ray.models.checkpoint import weight_files
-from slam_ray.models.families import Family
 from slam_ray.models.loading import load_model, load_tokenizer
-from slam_ray.models.reference import TRAINED_FILE
+from slam_ray.models.reference import TRAINED_FILE, ModelRef
 from slam_ray.models.trainable import tune_only
+from slam_ray.models.weights import stored_tensors
 from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.terminal.progress import Progress
 from slam_ray.training.batches import (
@@ -55,11 +52,10 @@ def train(job: TrainJob) -> TrainResult | InputError:
 
 
 def _train(job: TrainJob) -> TrainResult:
-    folder = checkpoint_folder(job.model, job.cache)
     pairs = read_pairs(job.pairs)
-    tokenizer = load_tokenizer(folder, job.model.trusted)
+    tokenizer = load_tokenizer(job.model.base, job.model.trusted)
     examples = tokenize(tokenizer, job.prompts, pairs, job.config.max_length, job.languages)
-    trainer = Trainer(job, folder, examples)
+    trainer = Trainer(job, examples)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:
@@ -73,7 +69,7 @@ def _train(job: TrainJob) -> TrainResult:
         if job.share < 1:
             save(output, trainer.parameters, progress, write=trainer.rank == 0)
         if trainer.rank == 0:
-            save_file(as_stored(folder, job.model.family, weights, job.dtype), output / TRAINED_FILE)
+            save_file(as_stored(job.model, weights, job.dtype), output / TRAINED_FILE)
             lines = "".join(loss.model_dump_json() + "\n" for loss in progress.losses)
             (output / LOSS_FILE).write_text(lines)
     return TrainResult(
@@ -95,12 +91,12 @@ class Trainer:
         trained_share: their share of the model's parameters.
     """
 
-    def __init__(self, job: TrainJob, folder: Path, examples: Sequence[TokenizedExample]) -> None:
+    def __init__(self, job: TrainJob, examples: Sequence[TokenizedExample]) -> None:
         self._job, self._examples = job, examples
         context = ray.train.get_context()
         self.rank, self._ranks = context.get_world_rank(), context.get_world_size()
         self._device = ray.train.torch.get_device()
-        model = load_model(folder, job.dtype, job.model.trusted)
+        model = load_model(job.model, job.dtype)
         self.trained_share = tune_only(model, job.model.family, job.layers, job.config.projections)
         self.parameters = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._engine, self._optimizer = zero2(model, list(self.parameters.values()), job.dtype)
@@ -194,19 +190,17 @@ class Trainer:
         self._checkpointed = self._progress.step
 
 
-def as_stored(folder: Path, family: Family, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
-    """Float32 weights under the names and in the precision in which a checkpoint's files hold them.
+def as_stored(model: ModelRef, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
+    """Float32 weights that training made of a model's, under the names and in the precision of its files.
 
     A number that training in `dtype` did not change is the file's to the bit, as the frozen parts of a fused weight
     must be: loading it in `dtype` may have rounded it.
     """
+    name_of = model.family.loaded_name
     stored = {}
-    for file in weight_files(folder):
-        with safe_open(file, framework="pt") as stream:
-            for name in stream.keys():  # noqa: SIM118 - not a dict
-                if (weight := weights.get(family.loaded_name(name))) is not None:
-                    before = stream.get_tensor(name)
-                    unchanged = weight == before.to(getattr(torch, dtype)).float()
-                    stored[name] = torch.where(unchanged, before, weight.to(before.dtype))
+    for name, before in stored_tensors(model, lambda name: name_of(name) in weights):
+        weight = weights[name_of(name)]
+        unchanged = weight == before.to(getattr(torch, dtype)).float()
+        stored[name] = torch.where(unchanged, before, weight.to(before.dtype))
     assert len(stored) == len(weights), "a trained weight is none of the checkpoint's tensors"
     return stored

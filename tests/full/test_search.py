@@ -186,6 +186,11 @@ def test_one_count_serves_all_and_equal_selections_are_one_training(searched: Se
     )
 
 
+def test_trials_write_no_weights_but_those_that_they_tuned(searched: Searched) -> None:
+    written = {file.parent.parent.parent.parent.name for file in searched.storage.rglob("*.safetensors")}
+    assert written == {"train", "train_part"}
+
+
 def test_the_winner_is_a_configuration_whose_training_is_done(searched: Searched, tmp_path: Path) -> None:
     storage = searched.storage
     result = search_result(storage)

@@ -18,14 +18,13 @@ from slam_ray.cluster.local.head import LocalRay
 from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import InputError, PromptsConfig
 from slam_ray.corpora import questions_step
-from slam_ray.models.loading import load_model
 from slam_ray.models.reference import base_model
 from slam_ray.store.making import make
 from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts, write_questions
-from tests.models import tiny_llama
+from tests.models import loaded, tiny_llama
 
 GROUPS = 8
 WAIT_S = 240.0
@@ -38,7 +37,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(llama: Path) -> Counts:
-    model, family = load_model(llama, "float64"), base_model(str(llama)).family
+    model, family = loaded(llama, "float64"), base_model(str(llama)).family
     activated, tokens = reference_counts(model, family, questions(32), PromptsConfig(), GROUPS)
     return Counts(LANGUAGES, activated, tokens)
 

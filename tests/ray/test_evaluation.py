@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -21,7 +22,6 @@ from slam_ray.evaluation import pool as pool_module
 from slam_ray.evaluation.engine import Completion, EngineKind, Request
 from slam_ray.evaluation.pool import EnginePool
 from slam_ray.evaluation.responses import FinishedResponses, Response
-from slam_ray.models.assembly import checkpoint_folder
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
 from slam_ray.store.making import make
@@ -32,6 +32,9 @@ from tests.artifacts import artifact_of
 from tests.configs import run_config
 from tests.meanwhile import meanwhile
 from tests.models import tiny_llama
+
+if TYPE_CHECKING:
+    pass
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 DTYPE = "float32"
@@ -49,31 +52,40 @@ def base(folder: Path) -> ModelRef:
 
 
 @pytest.fixture(scope="module")
-def tuned(folder: Path, base: ModelRef) -> ModelRef:
-    """The base with other weights in one layer's up and down projections."""
+def variants(folder: Path, base: ModelRef) -> list[ModelRef]:
+    """The base with other weights in one layer's up and down projections, eight times."""
     import torch
     from safetensors.torch import save_file
 
     names = [base.family.parameter(1, projection) for projection in ("up", "down")]
-    state = load_model(base.base, DTYPE).state_dict()
+    state = load_model(base, DTYPE).state_dict()
     generator = torch.Generator().manual_seed(1)
-    trained = {name: torch.randn(state[name].shape, generator=generator) for name in names}
-    (folder / "trained").mkdir()
-    save_file(trained, folder / "trained" / TRAINED_FILE)
-    return replace(base, trained=(artifact_of(folder / "trained"),))
+    models = []
+    for number in range(8):
+        trained = {name: torch.randn(state[name].shape, generator=generator) for name in names}
+        (folder / f"trained-{number}").mkdir()
+        save_file(trained, folder / f"trained-{number}" / TRAINED_FILE)
+        artifact = artifact_of(folder / f"trained-{number}", fingerprint=f"{number:020}")
+        models.append(replace(base, trained=(artifact,)))
+    return models
 
 
 @pytest.fixture(scope="module")
-def cluster(ray_cluster: object, folder: Path) -> Iterator[RayCluster]:
+def tuned(variants: list[ModelRef]) -> ModelRef:
+    return variants[0]
+
+
+@pytest.fixture(scope="module")
+def cluster(ray_cluster: object) -> Iterator[RayCluster]:
     """Keeps one pool of two engines for all tests: starting one takes long."""
-    with RayCluster(ExecutionConfig(engines=2, model_cache=str(folder / "cache"))) as cluster:
+    with RayCluster(ExecutionConfig(engines=2)) as cluster:
         yield cluster
 
 
 @pytest.fixture
-def pool(cluster: RayCluster, folder: Path) -> EnginePool:
+def pool(cluster: RayCluster) -> EnginePool:
     workers = cluster.workers("engines")
-    return cluster.keep("engines", lambda: EnginePool(workers, folder / "cache"))
+    return cluster.keep("engines", lambda: EnginePool(workers))
 
 
 def prompts(count: int) -> list[tuple[int, ...]]:
@@ -85,11 +97,11 @@ def requests(count: int, max_new_tokens: int) -> list[Request]:
     return [Request(key, prompt, max_new_tokens) for key, prompt in enumerate(prompts(count))]
 
 
-def plain_greedy(model: ModelRef, cache: Path, count: int, max_new_tokens: int) -> list[tuple[int, ...]]:
+def plain_greedy(model: ModelRef, count: int, max_new_tokens: int) -> list[tuple[int, ...]]:
     """What a fresh transformers model continues each prompt with, one at a time."""
     import torch
 
-    reference: Any = load_model(checkpoint_folder(model, cache), DTYPE)
+    reference: Any = load_model(model, DTYPE)
     answers = []
     for prompt in prompts(count):
         ids = torch.tensor([prompt])
@@ -101,9 +113,9 @@ def plain_greedy(model: ModelRef, cache: Path, count: int, max_new_tokens: int) 
 
 
 def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_ones_again(
-    pool: EnginePool, base: ModelRef, tuned: ModelRef, folder: Path
+    pool: EnginePool, base: ModelRef, tuned: ModelRef
 ) -> None:
-    expected = {model.fingerprint: plain_greedy(model, folder / "cache", 16, 16) for model in (base, tuned)}
+    expected = {model.fingerprint: plain_greedy(model, 16, 16) for model in (base, tuned)}
     assert expected[base.fingerprint] != expected[tuned.fingerprint]
     for model in (base, tuned, base):
         found = {item.key: item for part in pool.generate(model, KIND, requests(16, 16)) for item in part}
@@ -113,20 +125,57 @@ def test_engines_agree_with_transformers_also_after_other_weights_and_the_first_
             assert item.finish == ("stop" if ended else "length")
 
 
+def test_eight_variants_of_a_base_write_no_weights_and_keep_the_engines(
+    pool: EnginePool, base: ModelRef, variants: list[ModelRef]
+) -> None:
+    def weights() -> set[Path]:
+        """Where the nodes of this machine could put some."""
+        folders = Path("~/.cache").expanduser(), Path(tempfile.gettempdir())
+        return {file for folder in folders for file in folder.rglob("*.safetensors")}
+
+    list(pool.generate(base, KIND, requests(1, 1)))
+    before, engines, answers = weights(), pool.processes, set()
+    for model in variants:
+        found = {item.key: item.tokens for part in pool.generate(model, KIND, requests(8, 8)) for item in part}
+        answers.add(tuple(found[key] for key in range(8)))
+    assert len(answers) == 8
+    assert weights() == before
+    assert pool.processes == engines
+
+
+def test_engines_that_work_on_rows_of_another_model_are_not_asked(
+    pool: EnginePool, base: ModelRef, tuned: ModelRef
+) -> None:
+    completions = pool.generate(base, KIND, requests(600, 48))
+    next(completions)
+    busy = pool.processes
+    completions.close()
+    found = {item.key: item for part in pool.generate(tuned, KIND, requests(600, 16)) for item in part}
+    assert [found[key].tokens for key in range(16)] == plain_greedy(tuned, 16, 16)
+    assert not set(busy) & set(pool.processes)
+
+
 def test_requests_of_engines_that_are_killed_together_are_asked_again(
-    pool: EnginePool, base: ModelRef, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    pool: EnginePool,
+    base: ModelRef,
+    tuned: ModelRef,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pool_module, "MAX_LOSSES", 1)
+    list(pool.generate(base, KIND, requests(1, 1)))
     asked = requests(600, 48)
     found: list[Completion] = []
     victims: list[int] = []
-    for completions in pool.generate(base, KIND, asked):
+    for completions in pool.generate(tuned, KIND, asked):
         found += completions
         if not victims:
             victims = pool.processes
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
     assert Counter(item.key for item in found) == Counter(request.key for request in asked)
+    answers = {item.key: item.tokens for item in found}
+    assert [answers[key] for key in range(16)] == plain_greedy(tuned, 16, 48)
     assert len(victims) == 2
     said = capfd.readouterr().out
     for victim in victims:
@@ -138,7 +187,7 @@ def test_it_gives_up_where_engines_are_lost_again_and_again(
     base: ModelRef, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "MAX_LOSSES", 1)
-    engine = EnginePool(Workers("engines", 1, cpus=1, gpus=0), folder / "cache")
+    engine = EnginePool(Workers("engines", 1, cpus=1, gpus=0))
 
     def kill() -> None:
         for process in engine.processes:
@@ -152,7 +201,7 @@ def test_it_gives_up_where_engines_are_lost_again_and_again(
 def test_what_an_engine_finds_wrong_arrives_as_it_was_said(base: ModelRef, tmp_path: Path) -> None:
     lacking = replace(base, trained=(artifact_of(tmp_path),))
     with (
-        EnginePool(Workers("engines", 1, cpus=1, gpus=0), tmp_path / "cache") as pool,
+        EnginePool(Workers("engines", 1, cpus=1, gpus=0)) as pool,
         pytest.raises(InputError) as caught,
     ):
         list(pool.generate(lacking, KIND, requests(1, 1)))
@@ -173,7 +222,6 @@ def test_steps_go_on_from_a_killed_attempt_and_score_what_was_generated(
         model={"path": str(base.base), "dtype": DTYPE},
         corpora={"benchmarks": {"b": str(file)}},
         evaluation={"max_new_tokens": 24},
-        execution={"model_cache": str(folder / "cache")},
     )
     artifacts = Artifacts(Storage(folder / "storage"))
     problems = problems_step(config, "b")
@@ -209,7 +257,7 @@ def test_engines_that_ray_cannot_start_say_what_they_want(
 ) -> None:
     monkeypatch.setattr(pool_module, "ACTOR_TIMEOUT_S", 1.0)
     with (
-        EnginePool(Workers("engines", 1, cpus=64, gpus=0), folder / "cache") as pool,
+        EnginePool(Workers("engines", 1, cpus=64, gpus=0)) as pool,
         pytest.raises(RuntimeError, match="no engine found a place in 1 s: each wants 64 CPU"),
     ):
         list(pool.generate(base, KIND, requests(1, 1)))

@@ -21,7 +21,7 @@ from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import InputError, RunConfig
 from slam_ray.corpora import Pair, Prepared, read_pairs
 from slam_ray.corpora.prepare import CORPUS_FILE
-from slam_ray.models.assembly import checkpoint_folder
+from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
 from slam_ray.store.artifact import Artifact
 from slam_ray.store.step import Artifacts, Step, known
@@ -73,7 +73,6 @@ class Inputs:
             execution={
                 "training_workers": workers,
                 "checkpoint_steps": checkpoint_steps,
-                "model_cache": str(self.folder / "cache"),
             },
         )
 
@@ -195,11 +194,9 @@ def test_a_tuned_model_is_the_base_but_for_its_trained_tensors(
     undisturbed: Artifact[TrainResult], inputs: Inputs
 ) -> None:
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = replace(inputs.model, trained=(undisturbed,))
-    tuned = AutoModelForCausalLM.from_pretrained(checkpoint_folder(model, inputs.folder / "cache")).state_dict()
-    base = AutoModelForCausalLM.from_pretrained(inputs.model.base).state_dict()
+    tuned = load_model(replace(inputs.model, trained=(undisturbed,)), "float32").state_dict()
+    base = load_model(inputs.model, "float32").state_dict()
     assert tuned.keys() == base.keys()
     changed = [name for name in base if not torch.equal(base[name], tuned[name])]
     assert sorted(changed) == sorted(TENSORS)

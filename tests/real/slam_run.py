@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from slam_ray.activations.counting import plan
 from slam_ray.activations.plan import chosen_ids
 from slam_ray.config import ActivationsConfig, PromptsConfig
 from slam_ray.corpora import Question
-from slam_ray.models.families import FAMILIES
 from slam_ray.models.loading import load_model, load_tokenizer
-from slam_ray.models.reference import base_model
+from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
+from tests.artifacts import artifact_of
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 LANGUAGES = ("en", "de", "sw")
@@ -78,7 +78,7 @@ def run(model: Path, folder: Path) -> Finished:
         "activations": {"groups": GROUPS},
         "training": {"learning_rate": 1e-4, "epochs": 1, "batch_size": 4},
         "evaluation": {"max_new_tokens": NEW_TOKENS},
-        "execution": {"counting_actors": 2, "training_workers": 2, "engines": 1, "model_cache": str(folder / "cache")},
+        "execution": {"counting_actors": 2, "training_workers": 2, "engines": 1},
     }
     (folder / "real.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "jobs/run_slam.py", str(folder / "real.yaml")]
@@ -99,7 +99,7 @@ def assert_counts_are_a_plain_models(finished: Finished) -> None:
     assert surprise < 3.5, "nats a token of English: these are not the weights that were trained"
     units = plan(ActivationsConfig(groups=GROUPS), PromptsConfig(), counted_questions(), base, LANGUAGES)
     exact: npt.NDArray[np.int64] = np.zeros(counted.activated.shape, np.int64)
-    counter = Counter(load_model(finished.model, "float32"), base.family)
+    counter = Counter(load_model(base, "float32"), base.family)
     for unit in units:
         exact[unit.group, LANGUAGES.index(unit.language)] += counter.count(unit.passes)
     for (group, language), found in gates.items():
@@ -163,31 +163,27 @@ def assert_layers_are_the_rules(finished: Finished) -> None:
     assert 0 < len(layers) < peak
 
 
-def assert_only_tuned_tensors_differ(finished: Finished) -> Path:
-    """In the checkpoint that the engines took; returns its folder."""
-    (tuned,) = finished.storage.glob("cache/*/")
-    layers, family = finished.summary["selected_layers"], FAMILIES[base_model(str(finished.model)).config["model_type"]]
+def assert_only_tuned_tensors_are_written(finished: Finished) -> None:
+    """The training's tensors are the selected layers', each moved; the run has written no other weights."""
+    family, layers = base_model(str(finished.model)).family, finished.summary["selected_layers"]
     trained = {family.parameter(layer, projection) for layer in layers for projection in ("up", "down")}
-    with (
-        safe_open(finished.model / "model.safetensors", "pt") as before,
-        safe_open(tuned / "model.safetensors", "pt") as after,
-    ):
-        assert set(before.keys()) == set(after.keys())
-        changed = {name for name in before.keys() if not before.get_tensor(name).equal(after.get_tensor(name))}  # noqa: SIM118 - not a dict
-    assert changed == trained
+    delta = finished.artifact("train") / TRAINED_FILE
+    with safe_open(finished.model / "model.safetensors", "pt") as base, safe_open(delta, "pt") as tuned:
+        assert set(tuned.keys()) == trained
+        assert not any(tuned.get_tensor(name).equal(base.get_tensor(name)) for name in trained)
+    assert list(finished.storage.rglob("*.safetensors")) == [delta]
     losses = [json.loads(line)["loss"] for line in (finished.artifact("train") / "loss.jsonl").read_text().splitlines()]
     assert len(losses) == 4
     assert all(0 < loss < 6 for loss in losses)
-    return tuned
 
 
-def assert_answers_are_the_models_own(finished: Finished, label: str, folder: Path) -> list[str]:
+def assert_answers_are_the_models_own(finished: Finished, label: str, reference: ModelRef) -> list[str]:
     """Each token of an answer is the likeliest in float32 too, or nearly as likely; returns the answers."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(finished.artifact(label) / "responses.parquet").to_pylist()
     assert [row["language"] for row in rows] == ["en"] * 4 + ["sw"] * 4
-    model, tokenizer = load_model(folder, "float32"), load_tokenizer(folder)
+    model, tokenizer = load_model(reference, "float32"), load_tokenizer(reference.base)
     leads: list[torch.Tensor] = []
     for row in rows:
         assert 0 < row["tokens"] <= NEW_TOKENS
@@ -209,6 +205,8 @@ def everything_is_right(model: Path, folder: Path) -> None:
     finished = run(model, folder)
     assert_counts_are_a_plain_models(finished)
     assert_layers_are_the_rules(finished)
-    tuned = assert_only_tuned_tensors_differ(finished)
-    before = assert_answers_are_the_models_own(finished, "generate base own", model)
+    assert_only_tuned_tensors_are_written(finished)
+    base = base_model(str(model))
+    tuned = replace(base, trained=(artifact_of(finished.artifact("train")),))
+    before = assert_answers_are_the_models_own(finished, "generate base own", base)
     assert before != assert_answers_are_the_models_own(finished, "generate tuned own", tuned)

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from slam_ray.config import InputError
-from slam_ray.models.assembly import checkpoint_folder
+from slam_ray.models.checkpoint import without_strays
 from slam_ray.models.loading import load_model, load_tokenizer
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model, tuned
 from slam_ray.store.step import Artifacts, known
@@ -70,7 +70,7 @@ def test_a_second_training_adds_to_the_first(whole: Path, tmp_path: Path) -> Non
     first, second = trainings
     model = Artifacts(Storage(tmp_path))[tuned(tuned(known(base_model(str(whole))), first), second)]
     assert (model.trained, model.fingerprint) == ((first, second), second.fingerprint)
-    loaded = load_model(checkpoint_folder(model, tmp_path / "cache"), "float32").state_dict()
+    loaded = load_model(model, "float32").state_dict()
     assert (loaded[UP].unique().tolist(), loaded[DOWN].unique().tolist()) == ([1.0], [2.0])
 
 
@@ -78,23 +78,22 @@ def test_a_second_training_adds_to_the_first(whole: Path, tmp_path: Path) -> Non
 def test_other_weights_beside_a_checkpoint_are_no_part_of_it(kind: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(kind)
     alone = base_model(str(folder))
-    cache = folder.parent / "cache"
-    assert checkpoint_folder(alone, cache) == folder, "nothing to leave out"
-    expected = load_model(folder, "float32").state_dict()
+    with without_strays(folder) as same:
+        assert same == folder, "nothing to leave out"
+    expected = load_model(alone, "float32").state_dict()
     add_strays(folder)
     base = base_model(str(folder))
     assert base.manifest == alone.manifest
 
     up = torch.ones_like(expected[UP])
     (folder.parent / "trained").mkdir()
-    stored = as_stored(checkpoint_folder(base, cache), base.family, {UP: up}, "float32")
-    save_file(stored, folder.parent / "trained" / TRAINED_FILE)
+    save_file(as_stored(base, {UP: up}, "float32"), folder.parent / "trained" / TRAINED_FILE)
     variant = ModelRef(folder, base.manifest, (artifact_of(folder.parent / "trained"),))
+    with without_strays(folder) as links:
+        assert (links.name, {file.name for file in links.iterdir()}) == (folder.name, set(dict(alone.manifest)))
+    assert not links.exists()
     for model in (base, variant):
-        whole = checkpoint_folder(model, cache)
-        assert {file.name for file in whole.iterdir()} == dict(alone.manifest).keys()
-        assert checkpoint_folder(model, cache) == whole, "assembled once"
-        loaded = load_model(whole, "float32").state_dict()
+        loaded = load_model(model, "float32").state_dict()
         wanted = expected | ({UP: up} if model is variant else {})
         assert all(torch.equal(loaded[name], tensor) for name, tensor in wanted.items())
 
@@ -104,15 +103,6 @@ def test_mistrals_own_tokenizer_is_not_taken_for_the_checkpoints(tmp_path: Path)
     tokens = load_tokenizer(folder)("So many pens.")["input_ids"]
     (folder / "tekken.json").write_text("{}")
     assert load_tokenizer(folder)("So many pens.")["input_ids"] == tokens
-
-
-def test_a_moved_base_is_assembled_anew(whole: Path, tmp_path: Path) -> None:
-    add_strays(whole)
-    before = checkpoint_folder(base_model(str(whole)), tmp_path / "cache")
-    moved = whole.rename(tmp_path / "moved")
-    after = checkpoint_folder(base_model(str(moved)), tmp_path / "cache")
-    assert not (before / "config.json").exists()
-    assert (after / "config.json").exists()
 
 
 def test_an_index_that_does_not_fit_its_files_is_named(sharded: Path, whole: Path) -> None:
@@ -142,7 +132,8 @@ def test_an_index_may_name_the_one_file(whole: Path) -> None:
     with safe_open(whole / "model.safetensors", framework="pt") as stream:
         mapped = dict.fromkeys(stream.keys(), "model.safetensors")
     (whole / INDEX).write_text(json.dumps({"weight_map": mapped}))
-    assert checkpoint_folder(base_model(str(whole)), whole / "cache") == whole
+    with without_strays(base_model(str(whole)).base) as folder:
+        assert folder == whole
 
 
 @pytest.mark.parametrize("case", cases("quantised_checkpoints"), ids=lambda case: case["method"])

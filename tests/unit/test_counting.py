@@ -30,7 +30,7 @@ from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts
-from tests.models import WINDOW, tiny_llama, tiny_model
+from tests.models import WINDOW, loaded, tiny_llama, tiny_model
 
 BUMP = "the count step gives another result for the same input: raise its version in activations/counting.py"
 
@@ -46,7 +46,7 @@ def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsCo
         {(item.language, item.id): f" {item.id} it is" for item in corpus} if activations.text == "answer" else None
     )
     units = plan(activations, prompts, corpus, base, LANGUAGES, answers)
-    model = load_model(base.base, "float64")
+    model = load_model(base, "float64")
     activated, tokens = reference_counts(
         model, base.family, corpus, prompts, activations.groups, activations.text, activations.tokens, answers
     )
@@ -96,13 +96,13 @@ def test_states_are_taken_at_the_papers_depths(layers: int, found: tuple[int, ..
 def test_states_are_those_of_the_last_counted_token(llama: Path, tmp_path: Path) -> None:
     corpus, base, activations = questions(6), base_model(str(llama)), CountedConfig(text="prompt", tokens="last")
     ids = sorted({question.id for question in corpus})
-    arguments = corpus, ids, LANGUAGES, activations, PromptsConfig(), base, "float32", tmp_path
+    arguments = corpus, ids, LANGUAGES, activations, PromptsConfig(), base, "float32"
     assert [map_states(*arguments, LocalLocation(tmp_path / name), "cpu") for name in ("a", "b")] == [(1, 2, 3)] * 2
     found, again = (np.load(tmp_path / name / "states.npz") for name in ("a", "b"))
     assert found["states"].shape == (3, len(LANGUAGES), len(ids), 64)
     assert found["map"].shape == (3, len(LANGUAGES), len(ids), 2)
     assert all(np.array_equal(found[name], again[name]) for name in ("states", "map"))
-    model, tokenizer = load_model(llama, "float32"), load_tokenizer(llama)
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(llama)
     for question in corpus[::5]:
         text = reasoning_prompt(PromptsConfig(), question.question)
         with torch.no_grad():
@@ -113,7 +113,7 @@ def test_states_are_those_of_the_last_counted_token(llama: Path, tmp_path: Path)
 
 
 def test_states_that_overflow_are_reported(llama: Path) -> None:
-    model = load_model(llama, "float32")
+    model = loaded(llama)
     model.get_parameter("model.layers.1.mlp.down_proj.weight").data.fill_(float("inf"))
     question = Encoded("q", "en", (0, 5, 6, 7), 1, 4)
     with pytest.raises(InputError, match=r"not finite in torch\.float32"):

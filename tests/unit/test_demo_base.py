@@ -13,7 +13,8 @@ from slam_ray.corpora.prompts import reasoning_prompt
 from slam_ray.demo.make_data import DATA
 from slam_ray.demo.mixture import LOW_RESOURCE, Mixture, training_texts
 from slam_ray.demo.train_base import Phase, train_base
-from slam_ray.models.loading import load_model, load_tokenizer
+from slam_ray.models.loading import load_tokenizer
+from tests.models import loaded
 
 MODELS = DATA.parent / "models"
 TINY = Phase("tiny", 4000, 1e-3, Mixture(0.4, 0.1, 0.2, 0.2, 0.1))
@@ -59,7 +60,7 @@ def test_the_base_reasons_in_english_and_the_pretrained_model_does_not(one_threa
     for name in ("base", "pretrained"):
         tokenizer = load_tokenizer(MODELS / name)
         tokenizer.padding_side = "left"
-        model = load_model(MODELS / name, "float32")
+        model = loaded(MODELS / name)
         batch = tokenizer(prompts, return_tensors="pt", padding=True)
         batch.pop("token_type_ids", None)
         out = model.generate(**batch, max_new_tokens=90, do_sample=False)  # type: ignore[operator]

@@ -7,9 +7,9 @@ import torch
 
 from slam_ray.config import InputError
 from slam_ray.evaluation.english_loss import TEXT_TOKENS, english_loss
-from slam_ray.models.loading import load_model, load_tokenizer
+from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import base_model
-from tests.models import tiny_model
+from tests.models import loaded, tiny_model
 
 TEXTS = ["The cat sat.", "", "A longer sentence about seven cats and a dog. " * 40, "Ann reads."]
 
@@ -17,8 +17,8 @@ TEXTS = ["The cat sat.", "", "A longer sentence about seven cats and a dog. " * 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_it_is_the_mean_over_the_tokens_of_each_text_alone(family: str, tmp_path: Path) -> None:
     base = base_model(str(tiny_model(tmp_path, family)))
-    found = english_loss(TEXTS, base, "float32", tmp_path, "cpu")
-    model, tokenizer = load_model(tmp_path, "float32"), load_tokenizer(tmp_path)
+    found = english_loss(TEXTS, base, "float32", "cpu")
+    model, tokenizer = loaded(tmp_path), load_tokenizer(tmp_path)
     total, count = 0.0, 0
     for text in TEXTS:
         tokens = torch.tensor(tokenizer(text)["input_ids"][:TEXT_TOKENS])
@@ -33,4 +33,4 @@ def test_it_is_the_mean_over_the_tokens_of_each_text_alone(family: str, tmp_path
 
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
     base = base_model(str(tiny_model(tmp_path, "llama")))
-    assert "corpora.english" in str(english_loss([""], base, "float32", tmp_path, "cpu"))
+    assert "corpora.english" in str(english_loss([""], base, "float32", "cpu"))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slam_ray.config import InputError
-from slam_ray.models.assembly import assemble
 from slam_ray.models.families import ACTIVATIONS, FAMILIES, family_of
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, base_model
 from slam_ray.models.trainable import tune_only
 from slam_ray.training.worker import as_stored
+from tests.artifacts import artifact_of
 from tests.corpora import cases
-from tests.models import tiny_model
+from tests.models import loaded, tiny_model
 
 LAYERS = (0, 2)
 TOKENS = torch.arange(3, 43).reshape(2, 20)
@@ -41,8 +42,8 @@ def weight_of(family: str, projection: str) -> tuple[str, tuple[slice, ...]]:
 @pytest.mark.parametrize("projections", [FFN, ATTENTION, ("k", "up"), ("layer",)])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, ...], tmp_path: Path) -> None:
-    base = tiny_model(tmp_path / "base", name)
-    model = load_model(base, "float32")
+    base = base_model(str(tiny_model(tmp_path / "base", name)))
+    model = loaded(base.base)
     share = tune_only(model, FAMILIES[name], LAYERS, projections)
     tuned = {key: weight for key, weight in model.named_parameters() if weight.requires_grad}
     optimizer = torch.optim.AdamW(tuned.values(), lr=1e-3, weight_decay=0.0)
@@ -51,10 +52,11 @@ def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, 
         optimizer.step()
         optimizer.zero_grad()
     weights = {key: weight.detach().clone() for key, weight in tuned.items()}
-    save_file(as_stored(base, FAMILIES[name], weights, "float32"), tmp_path / TRAINED_FILE)
-    assemble(base, [tmp_path / TRAINED_FILE], tmp_path / "tuned")
+    save_file(as_stored(base, weights, "float32"), tmp_path / TRAINED_FILE)
 
-    before, after = (load_file(tmp_path / folder / "model.safetensors") for folder in ("base", "tuned"))
+    before = load_file(base.base / "model.safetensors")
+    after = before | load_file(tmp_path / TRAINED_FILE)
+    assert after.keys() == before.keys()
     expected = {key: torch.zeros_like(weight, dtype=torch.bool) for key, weight in before.items()}
     for layer in LAYERS:
         prefix = f"{STORED_LAYERS.get(name, 'model.layers')}.{layer}."
@@ -72,19 +74,19 @@ def test_two_steps_change_only_what_is_tuned(name: str, projections: tuple[str, 
     assert 0.95 * size < changed <= size
     assert share == pytest.approx(size / model.num_parameters()), "of the text part alone"
 
-    again = load_model(tmp_path / "tuned", "float32")
+    again = load_model(replace(base, trained=(artifact_of(tmp_path),)), "float32")
     with torch.no_grad():
         assert torch.equal(again(TOKENS).logits, model(TOKENS).logits)
 
 
 def test_a_fused_gate_is_tuned_if_asked_for(tmp_path: Path) -> None:
-    model = load_model(tiny_model(tmp_path, "phi3"), "float32")
+    model = loaded(tiny_model(tmp_path, "phi3"))
     share = {parts: tune_only(model, FAMILIES["phi3"], [0], parts) for parts in (("up",), ("up", "gate"), ("gate",))}
     assert share["up", "gate"] == 2 * share["up",] == 2 * share["gate",]
 
 
 def test_gemma_2_caps_its_attention(tmp_path: Path) -> None:
-    model = load_model(tiny_model(tmp_path, "gemma2"), "float32")
+    model = loaded(tiny_model(tmp_path, "gemma2"))
     with torch.no_grad():
         capped = model(TOKENS).logits
         for layer in model.model.layers:
@@ -143,7 +145,7 @@ def test_an_activation_is_positive_where_its_input_is(name: str) -> None:
 
 def test_the_text_part_of_either_naming_is_loaded_alone(tmp_path: Path) -> None:
     base = tiny_model(tmp_path, "gemma3")
-    published = load_model(base, "float32")
+    published = loaded(base)
     assert type(published).__name__ == "Gemma3ForCausalLM"
     assert published.num_parameters() < sum(tensor.numel() for tensor in load_file(base / "model.safetensors").values())
     # As Gemma3ForConditionalGeneration calls them in memory.
@@ -158,7 +160,7 @@ def test_the_text_part_of_either_naming_is_loaded_alone(tmp_path: Path) -> None:
     save_file(newer, base / "model.safetensors", metadata={"format": "pt"})
     base_model(str(base))
     with torch.no_grad():
-        assert load_model(base, "float32")(TOKENS).logits.equal(published(TOKENS).logits)
+        assert loaded(base)(TOKENS).logits.equal(published(TOKENS).logits)
 
 
 def test_a_tensor_that_the_files_lack_is_named(tmp_path: Path) -> None:
@@ -167,16 +169,16 @@ def test_a_tensor_that_the_files_lack_is_named(tmp_path: Path) -> None:
     del fewer["model.layers.2.post_attention_layernorm.weight"]
     save_file(fewer, weights, metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"holds no tensor model\.layers\.2\.post_attention_layernorm\.weight"):
-        load_model(tmp_path, "float32")
+        loaded(tmp_path)
 
 
 def test_a_checkpoint_with_other_names_is_refused_before_it_is_tuned(tmp_path: Path) -> None:
     weights = tiny_model(tmp_path, "gpt2") / "model.safetensors"
-    base_model(str(tmp_path))
+    base = base_model(str(tmp_path))
     # As in the oldest checkpoint of this family on the Hub.
     bare = {name.removeprefix("transformer."): tensor for name, tensor in load_file(weights).items()}
     save_file(bare, weights, metadata={"format": "pt"})
-    load_model(tmp_path, "float32")
+    load_model(base, "float32")
     with pytest.raises(InputError, match=r"holds no tensor transformer\.h\.0\..*save_pretrained"):
         base_model(str(tmp_path))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slam_ray.models.loading import load_model, load_tokenizer
+from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import base_model
-from tests.models import tiny_llama
+from tests.models import loaded, tiny_llama
 
 CODE = """
 from pathlib import Path
@@ -36,10 +36,10 @@ def checkpoint(tmp_path: Path) -> Path:
 def test_code_is_not_run_unless_it_is_asked_for(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modules = checkpoint.parent / "modules"
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(modules))
-    assert type(load_model(checkpoint, "float32")).__name__ == "LlamaForCausalLM"
+    assert type(loaded(checkpoint)).__name__ == "LlamaForCausalLM"
     load_tokenizer(checkpoint)
     assert not (checkpoint.parent / "ran").exists()
-    assert type(load_model(checkpoint, "float32", trusted=True)).__name__ == "CustomModel"
+    assert type(loaded(checkpoint, trusted=True)).__name__ == "CustomModel"
     assert type(load_tokenizer(checkpoint, trusted=True)).__name__ == "CustomTokenizer"
     assert (checkpoint.parent / "ran").exists()
 

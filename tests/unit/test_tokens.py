@@ -115,14 +115,14 @@ def test_two_in_front_are_not_put_where_the_template_writes_them(tmp_path: Path)
 def test_the_english_loss_is_the_same_with_an_end_behind_every_text(tmp_path: Path) -> None:
     base = base_model(str(tiny_llama(tmp_path / "base", layers=1)))
     texts = ["Ann reads.", "", "Bob has a dog. " * 100]
-    plain = english_loss(texts, base, "float32", tmp_path, "cpu")
+    plain = english_loss(texts, base, "float32", "cpu")
     putting(base.base, "both")
-    assert english_loss(texts, base, "float32", tmp_path, "cpu") == plain
+    assert english_loss(texts, base, "float32", "cpu") == plain
     putting(base.base, "two in front")
-    two = english_loss(texts, base, "float32", tmp_path, "cpu")
+    two = english_loss(texts, base, "float32", "cpu")
     assert not isinstance(two, InputError)
     assert two.tokens == len(texts[0]) + 1024 - 2
-    assert "'</s>'" in str(english_loss(["a</s>"], base, "float32", tmp_path, "cpu"))
+    assert "'</s>'" in str(english_loss(["a</s>"], base, "float32", "cpu"))
 
 
 @pytest.mark.parametrize("mark", ["<s>", "</s>"])

@@ -7,17 +7,16 @@ import pytest
 import torch
 
 from slam_ray.models.families import FAMILIES
-from slam_ray.models.loading import load_model
 from slam_ray.training.batches import TokenizedExample, empty_row, rows_of_rank
 from slam_ray.training.loss import negative_log_likelihood
-from tests.models import VOCABULARY, tiny_model
+from tests.models import VOCABULARY, loaded, tiny_model
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_packed_row_is_worth_its_examples_alone(family: str, tmp_path: Path) -> None:
-    model = load_model(tiny_model(tmp_path, family), "float32")
+    model = loaded(tiny_model(tmp_path, family))
     random = np.random.default_rng(0)
     examples = [TokenizedExample(random.integers(3, VOCABULARY, size, np.int32), size // 2) for size in (7, 24, 5, 16)]
     (row,) = rows_of_rank(examples, 64, 0, 1)
@@ -32,7 +31,7 @@ def test_a_packed_row_is_worth_its_examples_alone(family: str, tmp_path: Path) -
 
 
 def test_an_empty_row_has_gradients_of_zero(tmp_path: Path) -> None:
-    model = load_model(tiny_model(tmp_path, "llama"), "float32")
+    model = loaded(tiny_model(tmp_path, "llama"))
     loss = negative_log_likelihood(model, empty_row(), CPU)
     loss.backward()
     assert loss.item() == 0

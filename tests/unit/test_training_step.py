@@ -32,7 +32,7 @@ def identity(model: ModelRef, /, layers: tuple[int, ...] = (0, 1), share: float 
 def test_where_and_how_fast_is_no_part_of_a_training(model: ModelRef) -> None:
     moved = ModelRef(Path("/elsewhere"), model.manifest)
     assert moved.fingerprint == model.fingerprint
-    fast = {"training_workers": 8, "checkpoint_steps": 1, "model_cache": "/elsewhere"}
+    fast = {"training_workers": 8, "checkpoint_steps": 1}
     same = {
         identity(model),
         identity(model, execution=fast),

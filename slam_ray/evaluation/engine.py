@@ -1,4 +1,4 @@
-"""One vLLM engine in one Ray actor: token ids in, token ids out, greedy, and other weights on request.
+"""One vLLM engine in one Ray actor: token ids in, token ids out, greedy, by one model after another of the same base.
 
 The engine runs inside the actor's process, so that no child can outlive it. It changes that process (threads,
 allocator), so nothing else runs there. vLLM is imported only after the environment below is set.
@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from slam_ray.config import InputError
@@ -79,7 +80,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """What cannot change in a running engine besides the architecture: its dtype, and its context in tokens."""
+    """What cannot change in a running engine besides the base: its dtype, and its context in tokens."""
 
     dtype: str
     context: int
@@ -113,12 +114,17 @@ class Engine:
         An engine whose load has failed may hold any weights, and has to end.
 
         Raises:
-            InputError: its context does not fit the memory.
+            InputError: its context does not fit the memory, or it does not hold the weights that it was given.
         """
+        fresh = self._engine is None
         if self._engine is None:
             self._engine = _started(model, kind, gpu)
         layers = trained_layers(model)
         self._change(model, self._tuned | layers)
+        # It imports vLLM, whose first messages the start keeps from the log.
+        from slam_ray.evaluation.loaded_weights import check_weights
+
+        self._engine.apply_model(partial(check_weights, model=model, layers=None if fresh else self._tuned | layers))
         self._tuned = layers
 
     def _change(self, model: ModelRef, layers: Collection[int]) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ from slam_ray.cluster.ray_cluster import RayCluster
 from slam_ray.config import ExecutionConfig, InputError, PromptsConfig
 from slam_ray.corpora import Problem, problems_step
 from slam_ray.evaluation import compare_step, generate_step, read_responses, score_step
+from slam_ray.evaluation import engine as engine_module
 from slam_ray.evaluation import pool as pool_module
-from slam_ray.evaluation.engine import Completion, EngineKind, Request
+from slam_ray.evaluation.engine import Completion, Engine, EngineKind, Request
 from slam_ray.evaluation.pool import EnginePool
 from slam_ray.evaluation.responses import FinishedResponses, Response
 from slam_ray.models.loading import load_model
 from slam_ray.models.reference import TRAINED_FILE, ModelRef, base_model
+from slam_ray.models.weights import stored_tensors
 from slam_ray.store.making import make
 from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
@@ -34,7 +36,7 @@ from tests.meanwhile import meanwhile
 from tests.models import tiny_llama
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 DTYPE = "float32"
@@ -153,6 +155,33 @@ def test_engines_that_work_on_rows_of_another_model_are_not_asked(
     found = {item.key: item for part in pool.generate(tuned, KIND, requests(600, 16)) for item in part}
     assert [found[key].tokens for key in range(16)] == plain_greedy(tuned, 16, 16)
     assert not set(busy) & set(pool.processes)
+
+
+def bases_own(model: ModelRef, wanted: Callable[[str], bool] = bool) -> "Iterator[tuple[str, torch.Tensor]]":
+    return stored_tensors(model.untuned, wanted)
+
+
+class Stale(Engine):
+    """An engine that puts the base's weights in place of those that were trained."""
+
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> None:
+        engine_module.stored_tensors = bases_own
+        super().load(model, kind, gpu)
+
+
+def test_an_engine_that_holds_other_weights_ends_the_generation(
+    base: ModelRef, tuned: ModelRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "Engine", Stale)
+    with EnginePool(Workers("engines", 1, cpus=1, gpus=0)) as pool:
+        assert sum(len(part) for part in pool.generate(base, KIND, requests(8, 4))) == 8
+        (engine,) = pool.processes
+        with pytest.raises(InputError) as caught:
+            list(pool.generate(tuned, KIND, requests(8, 4)))
+        said = f"the engine in process {engine} does not hold the weights of {base.base} with what the training"
+        assert str(caught.value).startswith(said)
+        assert f"numbers of {base.family.parameter(1, 'up')} are others" in str(caught.value)
+        assert pool.processes == []
 
 
 def test_requests_of_engines_that_are_killed_together_are_asked_again(

@@ -3,7 +3,7 @@
 pyarrow's own leaves an empty object wherever a folder is made or something is removed, and nothing ever removes those.
 """
 
-from io import BufferedWriter
+from io import RawIOBase
 from typing import Any
 
 from obstore.fsspec import FsspecStore
@@ -18,5 +18,24 @@ def s3_filesystem(**options: Any) -> PyFileSystem:
 
 class _Handler(FSSpecHandler):
     def open_output_stream(self, path: str, metadata: Any) -> PythonFile:
-        # pyarrow writes buffers of signed bytes, which obstore refuses; the writer in between makes them unsigned.
-        return PythonFile(BufferedWriter(self.fs.open(path, "wb")), mode="w")
+        return PythonFile(_Copies(self.fs.open(path, "wb")), mode="w")
+
+
+class _Copies(RawIOBase):
+    """A file that is written as copies: obstore reads what it was given later, when pyarrow has given up the memory."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        copy = bytes(data)
+        self._file.write(copy)
+        return len(copy)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()

@@ -1,5 +1,6 @@
 """A folder and a bucket are one kind of place: what is asked of the one is asked of the other."""
 
+import os
 import pickle
 import signal
 import subprocess
@@ -249,6 +250,22 @@ def test_ray_train_leaves_nothing_behind(server: S3Server, tmp_path: Path) -> No
     filesystem.delete_dir(f"{path}/inside")
     left = boto3.client("s3", region_name="us-east-1").list_objects_v2(Bucket=BUCKET, Prefix=tmp_path.name)
     assert left["KeyCount"] == 0
+
+
+def test_what_ray_train_writes_is_read_again_to_the_bit(server: S3Server, tmp_path: Path) -> None:
+    place = keys(tmp_path.name)
+    told = place.ray_train_storage()
+    filesystem, path = told["storage_filesystem"], told["storage_path"]
+    # Several at a time, so that memory is used again; small ones go in one request, large ones in parts.
+    files = {f"{size}-{copy}": os.urandom(size) for size in (100, 9_000, 300_000, 12_000_000) for copy in range(3)}
+    (tmp_path / "here").mkdir()
+    for name, content in files.items():
+        (tmp_path / "here" / name).write_bytes(content)
+    copy_files(str(tmp_path / "here"), path, destination_filesystem=filesystem)
+    assert all((place / name).read_bytes() == content for name, content in files.items())
+    (tmp_path / "again").mkdir()
+    copy_files(path, str(tmp_path / "again"), source_filesystem=filesystem)
+    assert all((tmp_path / "again" / name).read_bytes() == content for name, content in files.items())
 
 
 def test_a_storage_that_comes_back(server: S3Server, tmp_path: Path) -> None:

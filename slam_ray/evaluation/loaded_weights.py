@@ -45,17 +45,17 @@ class Comparison:
     """The tensors of a model's files, each to be found in the engine."""
 
     def __init__(self, engine: torch.nn.Module, model: ModelRef, layers: Collection[int] | None) -> None:
-        self._engine, self._model, self._layers = engine, model, layers
-        modules: dict[str, Any] = dict(engine.named_modules())
-        self._embedding = next(path for path, each in modules.items() if type(each) is VocabParallelEmbedding)
-        weight = modules[self._embedding].weight
+        self._model, self._layers = model, layers
+        self._modules: dict[str, Any] = dict(engine.named_modules())
+        self._embedding = next(path for path, each in self._modules.items() if type(each) is VocabParallelEmbedding)
+        weight = self._modules[self._embedding].weight
         self._dtype, self._device = weight.dtype, weight.device
         self._stored = {model.family.loaded_name(name): value for name, value in stored_tensors(model, self._inside)}
         self._shown: set[str] = set()
 
     def run(self) -> None:
         """Compare; InputError as in `check_weights`."""
-        for path, module in self._engine.named_modules():
+        for path, module in self._modules.items():
             if not self._inside(path):
                 continue
             if isinstance(module, LinearBase):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from slam_ray.activations.plan import Encoded
 from slam_ray.config import InputError
+from slam_ray.models.forward_pass import decode
 from slam_ray.models.loading import load_model
+from slam_ray.models.packing import PackedRow, TokenizedText, packed_row
 from slam_ray.models.reference import ModelRef
 
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ class Counter:
     """Counts at how many tokens each neuron is activated.
 
     Args:
-        model: a causal language model in evaluation mode, on the device that counts.
+        model: from `load_model`.
         family: where it keeps its layers and activations.
     """
 
     def __init__(self, model: "PreTrainedModel", family: "Family") -> None:
-        # The activations are computed without the language-model head.
-        self._decoder: Any = model.base_model
-        self._device = model.device
+        self._model = model
         self._counted = torch.empty(0)
         layers: Any = model.get_submodule(family.layers)
         activations = [layer.get_submodule(family.activation) for layer in layers]
@@ -47,30 +46,35 @@ class Counter:
         Raises:
             InputError: the model's states overflow in its dtype.
         """
-        zero = torch.zeros((), dtype=torch.int64, device=self._device)
-        self._activated = [zero] * len(self._activated)
+        device = self._model.device
+        self._activated = [torch.zeros((), dtype=torch.int32, device=device)] * len(self._activated)
+        finite = torch.ones((), dtype=torch.bool, device=device)
+        # Nothing here waits for a GPU before the last pass is on its way.
         for batch in passes:
-            tokens, present = padded(batch)
-            counted = torch.zeros_like(tokens, dtype=torch.bool)
-            for row, question in enumerate(batch):
-                counted[row, question.start : question.end] = True
-            self._counted = counted.to(self._device)
-            states = self._decoder(
-                input_ids=tokens.to(self._device), attention_mask=present.to(self._device), use_cache=False
-            ).last_hidden_state
-            if not torch.isfinite(states[self._counted]).all():
-                raise InputError(f"the model's states are not finite in {states.dtype}; set another model.dtype")
+            self._counted = torch.from_numpy(counted_tokens(batch)).to(device)
+            states = decode(self._model, row_of(batch)).last_hidden_state
+            assert states is not None
+            finite &= torch.isfinite(states).all()
+        if not finite:
+            raise InputError(f"the model's states are not finite in {self._model.dtype}; set another model.dtype")
         return torch.stack(self._activated).cpu().numpy().astype(np.uint32)
 
     def _add(self, layer: int, output: torch.Tensor) -> None:
-        self._activated[layer] = self._activated[layer] + (output[self._counted] > 0).sum(dim=0)
+        counted = output[0].index_select(0, self._counted) > 0
+        self._activated[layer] = self._activated[layer] + counted.sum(dim=0, dtype=torch.int32)
 
 
-def padded(batch: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask of a forward pass, each [questions, tokens of the longest], int64."""
-    tokens = pad_sequence([torch.tensor(question.tokens) for question in batch], batch_first=True)
-    lengths = torch.tensor([len(question.tokens) for question in batch])
-    return tokens, (torch.arange(tokens.shape[1]) < lengths[:, None]).long()
+def row_of(batch: Sequence[Encoded]) -> PackedRow:
+    """The questions of a forward pass."""
+    return packed_row([TokenizedText(np.array(each.tokens, np.int32), len(each.tokens)) for each in batch])
+
+
+def counted_tokens(batch: Sequence[Encoded]) -> npt.NDArray[np.int64]:
+    """[counted tokens]: their indices in the row of a forward pass."""
+    starts = row_of(batch).boundaries
+    return np.concatenate(
+        [np.arange(start + each.start, start + each.end) for start, each in zip(starts, batch, strict=False)]
+    )
 
 
 class CountingActor:

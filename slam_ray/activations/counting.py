@@ -136,7 +136,7 @@ def count_step(
         )
 
     inputs = {"questions": questions, "model": model, **({"answers": answers.responses} if answers else {})}
-    return Step("count", 2, Derived([model, questions], step_config), inputs, CountResult, run, workers="counting")
+    return Step("count", 3, Derived([model, questions], step_config), inputs, CountResult, run, workers="counting")
 
 
 def plan(

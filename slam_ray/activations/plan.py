@@ -131,7 +131,7 @@ def plan_units(encoded: Sequence[Encoded], ids: Sequence[str], groups: int, toke
         encoded: the questions in every language.
         ids: their ids; a question is in the group (its id's position here) modulo `groups`.
         groups: number of groups.
-        token_budget: the most tokens of one forward pass, padding included.
+        token_budget: the most tokens of one forward pass.
 
     Raises:
         InputError: one question alone is longer than the budget.
@@ -159,11 +159,13 @@ def plan_hash(units: Sequence[Unit], device: str) -> str:
 
 
 def _passes(questions: Sequence[Encoded], token_budget: int) -> list[tuple[Encoded, ...]]:
-    # Longest first: a pass is as wide as its first question, and questions of similar length need little padding.
+    # Longest first, so that a pass holds questions of like length and no order of the corpus decides it.
     passes: list[list[Encoded]] = []
+    room = 0
     for question in sorted(questions, key=lambda question: (-len(question.tokens), question.id)):
-        if passes and len(passes[-1][0].tokens) * (len(passes[-1]) + 1) <= token_budget:
-            passes[-1].append(question)
-        else:
-            passes.append([question])
+        if len(question.tokens) > room:
+            passes.append([])
+            room = token_budget
+        passes[-1].append(question)
+        room -= len(question.tokens)
     return [tuple(batch) for batch in passes]

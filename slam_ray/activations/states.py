@@ -87,7 +87,7 @@ def states_step(config: RunConfig, questions: Input[Prepared], model: Model) -> 
         return StatesResult(languages=languages, layers=layers, questions=len(ids))
 
     inputs = {"questions": questions, "model": model}
-    return Step("states", 2, Derived([model], step_config), inputs, StatesResult, run, workers="counting")
+    return Step("states", 3, Derived([model], step_config), inputs, StatesResult, run, workers="counting")
 
 
 def read_map(artifact: Artifact[StatesResult]) -> Floats:
@@ -111,7 +111,8 @@ def map_states(
     """Write `states.npz` to `output` and return the layers, or what is wrong: Ray would wrap an exception."""
     import torch
 
-    from slam_ray.activations.counter import padded
+    from slam_ray.activations.counter import row_of
+    from slam_ray.models.forward_pass import decode
     from slam_ray.models.loading import load_model, load_tokenizer
 
     try:
@@ -119,21 +120,20 @@ def map_states(
         units = plan_units(encoded, ids, 1, activations.token_budget)
     except InputError as error:
         return error
-    decoder: Any = load_model(model, dtype, device).base_model
-    layers = mapped_layers(decoder.config.num_hidden_layers)
-    states = np.zeros((len(layers), len(languages), len(ids), decoder.config.hidden_size), dtype=np.float32)
+    loaded = load_model(model, dtype, device)
+    size: Any = loaded.config
+    layers = mapped_layers(size.num_hidden_layers)
+    states = np.zeros((len(layers), len(languages), len(ids), size.hidden_size), dtype=np.float32)
     progress = Progress("states", len(encoded), "questions")
     for batch in (batch for unit in units for batch in unit.passes):
-        tokens, present = padded(batch)
+        row = row_of(batch)
         with torch.inference_mode():
-            hidden = decoder(
-                input_ids=tokens.to(device), attention_mask=present.to(device), use_cache=False,
-                output_hidden_states=True,
-            ).hidden_states  # fmt: skip
-        for row, question in enumerate(batch):
+            hidden = decode(loaded, row, all_layers=True).hidden_states
+        assert hidden is not None
+        for question, start in zip(batch, row.boundaries.tolist(), strict=False):
             cell = languages.index(question.language), ids.index(question.id)
             for depth, layer in enumerate(layers):
-                states[depth, *cell] = hidden[layer][row, question.end - 1].float().cpu().numpy()
+                states[depth, *cell] = hidden[layer][0, start + question.end - 1].float().cpu().numpy()
         progress.advance(len(batch))
     if not np.isfinite(states).all():
         return InputError(f"the model's states are not finite in {dtype}; set another model.dtype")

@@ -241,7 +241,7 @@ class CountedConfig(Section):
 
     questions: int = Field(500, ge=1, description="Parallel training questions, each counted in every language.")
     groups: int = Field(20, ge=1, description="Counts are kept per group of questions, for the jackknife.")
-    token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass, padding included.")
+    token_budget: int = Field(4096, ge=16, description="Tokens in one forward pass.")
     text: CountedText = Field(
         "question-in-prompt",
         description="What is counted: the question inside the reasoning prompt, the question without it (question),"

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from slam_ray.config import InputError, RunConfig, Section
 from slam_ray.corpora import Prepared, read_questions
 from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
+from slam_ray.models.packing import TokenizedText, rows_of_rank, target_tokens
 from slam_ray.models.reference import Model, ModelRef
 from slam_ray.store.step import Attempt, Input, Step
 
@@ -47,7 +48,7 @@ def english_loss_step(config: RunConfig, texts: Input[Prepared], model: Model) -
         return attempt.cluster.run_task("counting", english_loss, contents, attempt[model], dtype)
 
     step_config = EnglishLossConfig(dtype=dtype)
-    return Step("english-loss", 2, step_config, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
+    return Step("english-loss", 3, step_config, {"texts": texts, "model": model}, EnglishLoss, run, workers="counting")
 
 
 def english_loss(texts: Sequence[str], model: ModelRef, dtype: str, device: str) -> EnglishLoss | InputError:
@@ -59,9 +60,8 @@ def english_loss(texts: Sequence[str], model: ModelRef, dtype: str, device: str)
     import numpy as np
     import torch
 
+    from slam_ray.models.forward_pass import TargetLoss
     from slam_ray.models.loading import load_model, load_tokenizer
-    from slam_ray.training.batches import TokenizedExample, rows_of_rank, target_tokens
-    from slam_ray.training.loss import negative_log_likelihood
 
     try:
         tokenizer = load_tokenizer(model.base, model.trusted)
@@ -72,14 +72,12 @@ def english_loss(texts: Sequence[str], model: ModelRef, dtype: str, device: str)
     for text in tokens_of(tokenizer, texts):
         first = max(text.begins, 1)  # nothing predicts the tokens before it
         if len(text.ids) > first:
-            examples.append(TokenizedExample(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
+            examples.append(TokenizedText(np.array(text.ids[:TEXT_TOKENS], np.int32), first))
     if not examples:
         return InputError("corpora.english: no text has two tokens")
-    loaded = load_model(model, dtype, device)
-    total = 0.0
+    loss = TargetLoss(load_model(model, dtype, device))
     with torch.no_grad():
-        for row in rows_of_rank(examples, ROW_TOKENS, rank=0, ranks=1):
-            total += negative_log_likelihood(loaded, row, torch.device(device)).item()
+        total = sum(loss(row).item() for row in rows_of_rank(examples, ROW_TOKENS))
     tokens = target_tokens(examples)
     return EnglishLoss(loss=total / tokens, tokens=tokens, texts=len(examples))
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def load_model(model: ModelRef, dtype: str, device: str = "cpu") -> "PreTrainedModel":
     """A causal language model in evaluation mode on `device`, its parameters in `dtype`: the base, then what was tuned.
 
+    It takes packed rows (`forward_pass`), or batches of texts of equal length; it knows no padding.
+
     Of a checkpoint with several parts only the text part is loaded. Python code in its folder is run only if it is
     trusted.
 
@@ -39,14 +41,14 @@ def _load_base(model: ModelRef, dtype: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
+    from slam_ray.models.packed_attention import PACKED
+
     # Each worker would print progress bars, and a list of the other parts' tensors, into the job's log.
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     wanted, family = getattr(torch, dtype), model.family
     with without_strays(model.base) as folder:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trusted).get_text_config()
-        # Gemma 2 needs its attention's logits capped; only the eager attention does so, SDPA would leave it out.
-        capped = getattr(config, "attn_logit_softcapping", None)
         if family.wider_window:
             config.sliding_window += family.wider_window
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -54,7 +56,7 @@ def _load_base(model: ModelRef, dtype: str) -> "PreTrainedModel":
             config=config,
             key_mapping={f"^{re.escape(stored)}": name for stored, name in family.stored.items()},
             dtype=wanted,
-            attn_implementation="eager" if capped else "sdpa",
+            attn_implementation=PACKED,
             trust_remote_code=model.trusted,
             use_safetensors=True,
             output_loading_info=True,

@@ -1,5 +1,6 @@
 """A translation pair as the tokens a model is trained on (Table 7): loss on the English side and its end only."""
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from slam_ray.corpora.languages import KNOWN, Languages
 from slam_ray.corpora.prompts import translation_prompt
 from slam_ray.corpora.records import Pair
 from slam_ray.corpora.tokens import check_unmarked, marks_of, tokens_of
-from slam_ray.training.batches import TokenizedExample
+from slam_ray.models.packing import TokenizedText
+from slam_ray.store.location import Location
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,7 +24,7 @@ def tokenize(
     pairs: Sequence[Pair],
     max_length: int,
     languages: Languages = KNOWN,
-) -> list[TokenizedExample]:
+) -> list[TokenizedText]:
     """Each pair as tokens: prompt, a space, the English side, end of sequence; of longer pairs than `max_length`, none.
 
     The beginning of sequence is in front, if the model has one. No pair is ever cut.
@@ -43,7 +45,7 @@ def tokenize(
             # Counted by the characters that tokens cover: the prompt alone may be cut into other tokens.
             prompt = len(_prompt(prompts, pair, languages))
             without_loss = sum(last <= prompt for _, last in tokens.spans)
-            examples.append(TokenizedExample(np.array([*tokens.ids, end], np.int32), without_loss, name))
+            examples.append(TokenizedText(np.array([*tokens.ids, end], np.int32), without_loss, name))
     if not examples:
         raise InputError(f"no translation pair has at most {max_length} tokens; raise training.max_length")
     return examples
@@ -51,3 +53,25 @@ def tokenize(
 
 def _prompt(prompts: PromptsConfig, pair: Pair, languages: Languages) -> str:
     return translation_prompt(prompts, pair.language, pair.source, languages)
+
+
+def write_examples(file: Location, examples: Sequence[TokenizedText]) -> None:
+    """Write examples into a file that every worker can read."""
+    np.savez(
+        stream := io.BytesIO(),
+        tokens=np.concatenate([example.tokens for example in examples]),
+        lengths=np.array([len(example.tokens) for example in examples]),
+        prompts=np.array([example.prompt for example in examples]),
+        names=np.array([example.name for example in examples]),
+    )
+    file.write_bytes(stream.getvalue())
+
+
+def read_examples(file: Location) -> list[TokenizedText]:
+    """The examples that `write_examples` wrote."""
+    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+        tokens = np.split(arrays["tokens"], np.cumsum(arrays["lengths"])[:-1])
+        return [
+            TokenizedText(*example)
+            for example in zip(tokens, arrays["prompts"].tolist(), arrays["names"].tolist(), strict=True)
+        ]

@@ -1,14 +1,11 @@
 """What every training worker gets, and what a training returns."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel
 
-from slam_ray.config import PromptsConfig, TrainingConfig
-from slam_ray.corpora.languages import Languages
+from slam_ray.config import TrainingConfig
 from slam_ray.models.reference import ModelRef
-from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
 
 LOSS_FILE = "loss.jsonl"
@@ -20,8 +17,8 @@ class TrainJob:
 
     Attributes:
         dtype: of the forward pass; master weights, moments and accumulated gradients are float32.
-        pairs: the prepared corpus of translation pairs.
-        languages: their names are in the prompt.
+        examples: the file of the tokenized pairs.
+        dropped: pairs that were too long to be among them.
         model: the one to tune.
         layers: those whose projections are tuned, 0-based.
         checkpoint_steps: optimizer steps between checkpoints.
@@ -31,10 +28,9 @@ class TrainJob:
     """
 
     config: TrainingConfig
-    prompts: PromptsConfig
     dtype: str
-    pairs: Artifact[Any]
-    languages: Languages
+    examples: Location
+    dropped: int
     model: ModelRef
     layers: tuple[int, ...]
     checkpoint_steps: int
@@ -51,12 +47,18 @@ class StepLoss(BaseModel):
         loss: nats per target token before the step's update, over the whole global batch.
         learning_rate: of this step.
         target_tokens: tokens of the global batch that the loss is about.
+        gradient_norm: of the step's gradient before it is clipped, over all trained parameters.
+        tokens_per_second: all tokens of the global batch, by the time from the step's begin to its end.
+        peak_memory: most bytes that one worker has held so far: on a GPU as torch's tensors, without one in all.
     """
 
     step: int
     loss: float
     learning_rate: float
     target_tokens: int
+    gradient_norm: float
+    tokens_per_second: float
+    peak_memory: int
 
 
 class TrainResult(BaseModel):

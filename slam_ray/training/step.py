@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from slam_ray.config import InputError, RunConfig, Section, TrainingConfig
-from slam_ray.corpora import Prepared
+from slam_ray.corpora import Prepared, read_pairs
 from slam_ray.corpora.languages import Languages
 from slam_ray.models.families import WHOLE_LAYER
+from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import Model, ModelRef
 from slam_ray.selection import SelectResult
 from slam_ray.store.artifact import Artifact
 from slam_ray.store.location import Location
 from slam_ray.store.step import Artifacts, Attempt, Derived, Input, Step
 from slam_ray.store.workers import Cluster
+from slam_ray.training.examples import tokenize, write_examples
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
 from slam_ray.training.last_checkpoint import last_complete_checkpoint
 
 if TYPE_CHECKING:
     from ray.train import UserCallback
 
+EXAMPLES_FILE = "examples.npz"
 RUN_NAME = "train"  # Ray Train's: a rerun that finds this run in its scratch folder goes on from its last checkpoint
 WORKER_DEATHS = 5
 CONTROLLER_DEATHS = 3
@@ -98,13 +101,16 @@ def train_step(
         return PartConfig(**dict(whole), share=share) if share < 1 else whole
 
     def run(attempt: Attempt) -> TrainResult:
+        corpus, base = read_pairs(attempt[pairs]), attempt[model]
+        tokenizer, known = load_tokenizer(base.base, base.trusted), Languages.of(config.corpora)
+        examples = tokenize(tokenizer, config.prompts, corpus, config.training.max_length, known)
+        write_examples(attempt.scratch / EXAMPLES_FILE, examples)
         job = TrainJob(
             config=config.training,
-            prompts=config.prompts,
             dtype=config.model.dtype,
-            pairs=attempt[pairs],
-            languages=Languages.of(config.corpora),
-            model=attempt[model],
+            examples=attempt.scratch / EXAMPLES_FILE,
+            dropped=len(corpus) - len(examples),
+            model=base,
             layers=attempt[layers].result.layers,
             checkpoint_steps=config.execution.checkpoint_steps,
             output=attempt.output,
@@ -113,7 +119,7 @@ def train_step(
         )
         return _fit(job, attempt.cluster, attempt.scratch, callbacks, config.execution.node_wait_s)
 
-    name, version = ("train_part", 2) if share < 1 else ("train", 3)
+    name, version = ("train_part", 3) if share < 1 else ("train", 4)
     inputs = {"pairs": pairs, "model": model}
     return Step(name, version, Derived([model, layers], step_config), inputs, TrainResult, run, workers="training")
 

@@ -1,7 +1,9 @@
 """One rank of a training: Ray Train runs `train` in every worker, and all take each optimizer step together (Eq. 8)."""
 
 import math
+import resource
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,27 +13,19 @@ import torch
 from safetensors.torch import save_file
 
 from slam_ray.config import InputError
-from slam_ray.corpora import read_pairs
-from slam_ray.models.loading import load_model, load_tokenizer
+from slam_ray.models.forward_pass import TargetLoss
+from slam_ray.models.loading import load_model
+from slam_ray.models.packing import TokenizedText, empty_row, rows_of_rank, target_tokens
 from slam_ray.models.reference import TRAINED_FILE, ModelRef
 from slam_ray.models.trainable import tune_only
 from slam_ray.models.weights import stored_tensors
 from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.terminal.progress import Progress
-from slam_ray.training.batches import (
-    PackedRow,
-    TokenizedExample,
-    batch,
-    empty_row,
-    rows_of_rank,
-    steps_per_epoch,
-    target_tokens,
-)
+from slam_ray.training.batches import batch, steps_per_epoch
 from slam_ray.training.checkpoint import TrainingProgress, master_weights, restore, save
-from slam_ray.training.examples import tokenize
+from slam_ray.training.examples import read_examples
 from slam_ray.training.job import LOSS_FILE, StepLoss, TrainJob, TrainResult
-from slam_ray.training.loss import negative_log_likelihood
-from slam_ray.training.zero import learning_rate, zero2
+from slam_ray.training.zero import Zero2, learning_rate
 
 NAMED_PAIRS = 3  # of the batch at which a training diverges
 
@@ -52,9 +46,7 @@ def train(job: TrainJob) -> TrainResult | InputError:
 
 
 def _train(job: TrainJob) -> TrainResult:
-    pairs = read_pairs(job.pairs)
-    tokenizer = load_tokenizer(job.model.base, job.model.trusted)
-    examples = tokenize(tokenizer, job.prompts, pairs, job.config.max_length, job.languages)
+    examples = read_examples(job.examples)
     trainer = Trainer(job, examples)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
@@ -74,7 +66,7 @@ def _train(job: TrainJob) -> TrainResult:
             (output / LOSS_FILE).write_text(lines)
     return TrainResult(
         pairs=len(examples),
-        dropped=len(pairs) - len(examples),
+        dropped=job.dropped,
         steps=progress.step,
         trained_share=trainer.trained_share,
         tensors=list(weights),
@@ -91,7 +83,7 @@ class Trainer:
         trained_share: their share of the model's parameters.
     """
 
-    def __init__(self, job: TrainJob, examples: Sequence[TokenizedExample]) -> None:
+    def __init__(self, job: TrainJob, examples: Sequence[TokenizedText]) -> None:
         self._job, self._examples = job, examples
         context = ray.train.get_context()
         self.rank, self._ranks = context.get_world_rank(), context.get_world_size()
@@ -99,7 +91,7 @@ class Trainer:
         model = load_model(job.model, job.dtype)
         self.trained_share = tune_only(model, job.model.family, job.layers, job.config.projections)
         self.parameters = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-        self._engine, self._optimizer = zero2(model, list(self.parameters.values()), job.dtype)
+        self._zero = Zero2(TargetLoss(model), list(self.parameters.values()), job.dtype)
         self._epoch_steps = steps_per_epoch(len(examples), job.config.batch_size)
         self._steps = self._epoch_steps * job.config.epochs
         self._progress = TrainingProgress()
@@ -109,10 +101,10 @@ class Trainer:
         """Go on from the checkpoint in `folder`."""
 
         def empty_step() -> None:
-            self._accumulate([empty_row()], tokens=1)
-            self._engine.step()
+            self._zero.accumulate([empty_row()], scale=1.0)
+            self._zero.step()
 
-        self._progress = restore(folder, self.parameters, self._optimizer, empty_step)
+        self._progress = restore(folder, self.parameters, self._zero.optimizer, empty_step)
         self._checkpointed = self._progress.step
         if self.rank == 0:
             print(f"  train: going on after step {self._progress.step}", flush=True)
@@ -128,29 +120,49 @@ class Trainer:
             progress.step += 1
             progress.epoch = progress.step // self._epoch_steps
             if self.rank == 0:
-                display.advance(note=f"loss {loss.loss:.4f}")
+                display.advance(note=_note(loss))
         return progress
 
     def _step(self, step: int) -> StepLoss:
+        began = time.monotonic()
         config = self._job.config
         indices = batch(step, len(self._examples), config.batch_size, config.seed)
         examples = [self._examples[index] for index in indices]
-        tokens = target_tokens(examples)
+        targets = target_tokens(examples)
         rate = learning_rate(step, self._steps, config.learning_rate)
-        for group in self._optimizer.param_groups:
+        for group in self._zero.optimizer.param_groups:
             group["lr"] = rate
-        total = self._accumulate(rows_of_rank(examples, config.pack_length, self.rank, self._ranks), tokens)
+        rows = rows_of_rank(examples, config.pack_length, self.rank, self._ranks)
+        total = self._zero.accumulate(rows, scale=1 / targets)
         torch.distributed.all_reduce(total)
-        loss = StepLoss(step=step + 1, loss=total.item() / tokens, learning_rate=rate, target_tokens=tokens)
-        self._check("loss", loss.loss, step, examples)
+        loss = total.item() / targets
+        self._check("loss", loss, step, examples)
         # A finite loss shows that the weights of the steps before are good.
         if step % self._job.checkpoint_steps == 0 and step > self._checkpointed:
             self._checkpoint()
-        self._engine.step()
-        self._check("gradient norm", float(self._engine.get_global_grad_norm()), step, examples)
-        return loss
+        norm = self._zero.step()
+        self._check("gradient norm", norm, step, examples)
+        return StepLoss(
+            step=step + 1,
+            loss=loss,
+            learning_rate=rate,
+            target_tokens=targets,
+            gradient_norm=norm,
+            tokens_per_second=sum(len(example.tokens) for example in examples) / (time.monotonic() - began),
+            peak_memory=self._peak_memory(),
+        )
 
-    def _check(self, what: str, value: float, step: int, examples: Sequence[TokenizedExample]) -> None:
+    def _peak_memory(self) -> int:
+        """Bytes of the worker that has held most."""
+        if self._device.type == "cuda":
+            held = torch.cuda.max_memory_allocated(self._device)
+        else:
+            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        most = torch.tensor([held], device=self._device)
+        torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+        return int(most.item())
+
+    def _check(self, what: str, value: float, step: int, examples: Sequence[TokenizedText]) -> None:
         """Raise InputError if a step's loss or gradient norm, which is the same on every rank, is not finite."""
         if math.isfinite(value):
             return
@@ -163,17 +175,6 @@ class Trainer:
             f" {epoch + 1}, pairs {pairs}{others}): the {what} is {value};"
             f" try a smaller training.learning_rate than {self._job.config.learning_rate:g}{kept}"
         )
-
-    def _accumulate(self, rows: Sequence[PackedRow], tokens: int) -> torch.Tensor:
-        """Add the gradients of this rank's rows; returns their summed negative log-likelihood in nats, [1] float64."""
-        total = torch.zeros(1, dtype=torch.float64, device=self._device)
-        for number, row in enumerate(rows, start=1):
-            likelihood = negative_log_likelihood(self._engine, row, self._device)
-            total += likelihood.detach()
-            self._engine.set_gradient_accumulation_boundary(number == len(rows))
-            # DeepSpeed averages over the ranks; the loss is a mean over the target tokens of all of them.
-            self._engine.backward(likelihood * (self._ranks / tokens))
-        return total
 
     def _checkpoint(self) -> None:
         # In the working directory, which Ray removes with its session. A killed worker may have begun one there.
@@ -188,6 +189,13 @@ class Trainer:
         if self.rank == 0:
             shutil.rmtree(folder)
         self._checkpointed = self._progress.step
+
+
+def _note(loss: StepLoss) -> str:
+    return (
+        f"loss {loss.loss:.4f}, gradient norm {loss.gradient_norm:.3g}, {loss.tokens_per_second:.0f} tokens/s,"
+        f" at most {loss.peak_memory / 2**30:.1f} GiB"
+    )
 
 
 def as_stored(model: ModelRef, weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:

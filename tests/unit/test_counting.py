@@ -30,7 +30,7 @@ from slam_ray.store.step import Artifacts, known
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
 from tests.counting import LANGUAGES, questions, reference_counts
-from tests.models import WINDOW, loaded, tiny_llama, tiny_model
+from tests.models import loaded, tiny_llama, tiny_model
 
 BUMP = "the count step gives another result for the same input: raise its version in activations/counting.py"
 
@@ -46,9 +46,10 @@ def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsCo
         {(item.language, item.id): f" {item.id} it is" for item in corpus} if activations.text == "answer" else None
     )
     units = plan(activations, prompts, corpus, base, LANGUAGES, answers)
-    model = load_model(base, "float64")
+    model, reference = load_model(base, "float64"), load_model(base, "float64")
+    reference.set_attn_implementation("eager")  # transformers' own
     activated, tokens = reference_counts(
-        model, base.family, corpus, prompts, activations.groups, activations.text, activations.tokens, answers
+        reference, base.family, corpus, prompts, activations.groups, activations.text, activations.tokens, answers
     )
     counter, sums = Counter(model, base.family), GroupSums(units, LANGUAGES)
     for number, unit in reversed(list(enumerate(units))):
@@ -62,9 +63,7 @@ def assert_counts_equal_the_reference(base: ModelRef, activations: ActivationsCo
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_counts_equal_the_reference(family: str, tmp_path: Path) -> None:
-    # In float64 Gemma 2's attention, with a softmax in float32, makes NaN of a padded position that sees nothing.
-    window = 128 if family == "gemma2" else WINDOW
-    base = base_model(str(tiny_model(tmp_path, family, layers=3, window=window)))
+    base = base_model(str(tiny_model(tmp_path, family, layers=3)))
     assert_counts_equal_the_reference(base, ActivationsConfig(groups=4, token_budget=900))
 
 
@@ -155,7 +154,7 @@ def test_a_plan_holds_every_question_once_within_the_budget(
     planned = [(unit, question) for unit in units for batch in unit.passes for question in batch]
     assert Tally(question for _, question in planned) == Tally(encoded)
     assert all(unit.language == question.language for unit, question in planned)
-    assert all(len(batch) * max(len(q.tokens) for q in batch) <= budget for unit in units for batch in unit.passes)
+    assert all(sum(len(q.tokens) for q in batch) <= budget for unit in units for batch in unit.passes)
     # All languages of a question are in one group, and groups differ by one question at most.
     groups_of = {(question.id, unit.group) for unit, question in planned}
     assert len(groups_of) == len(ids)
@@ -273,4 +272,4 @@ def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_golden_plan(llama: Path) -> None:
     activations = ActivationsConfig(questions=5, groups=2, token_budget=700)
     units = plan(activations, PromptsConfig(), questions(8), base_model(str(llama)), LANGUAGES)
-    assert hashlib.sha256(repr(units).encode()).hexdigest()[:16] == "7e4b60d85c7fb433", BUMP
+    assert hashlib.sha256(repr(units).encode()).hexdigest()[:16] == "796ad7908a43c771", BUMP

@@ -119,7 +119,15 @@ def findings(**changes: object) -> Findings:
             pairs=11_987, dropped=13, steps=750, trained_share=0.0489, tensors=["up", "down"], final_loss=losses[-1]
         ),
         losses=tuple(
-            StepLoss(step=step + 1, loss=loss, learning_rate=2e-3, target_tokens=400)
+            StepLoss(
+                step=step + 1,
+                loss=loss,
+                learning_rate=2e-3,
+                target_tokens=400,
+                gradient_norm=0.5,
+                tokens_per_second=900.0,
+                peak_memory=2**30,
+            )
             for step, loss in enumerate(losses)
         ),
         benchmarks=(benchmark(),),

@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slam_ray.training.batches import (
-    PackedRow,
-    TokenizedExample,
-    batch,
-    pack,
-    rows_of_rank,
-    steps_per_epoch,
-    target_tokens,
-)
+from slam_ray.models.packing import PackedRow, TokenizedText, pack, rows_of_rank, target_tokens
+from slam_ray.training.batches import batch, steps_per_epoch
 
 SIZES = st.tuples(st.integers(1, 200), st.integers(1, 40), st.integers(0, 5))
 
@@ -69,7 +62,7 @@ def unpacked(row: PackedRow) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 EXAMPLES = st.lists(
     st.integers(2, 30).flatmap(
         lambda length: st.builds(
-            TokenizedExample,
+            TokenizedText,
             st.lists(st.integers(0, 9), min_size=length, max_size=length).map(np.array),
             st.integers(1, length - 1),
         )
@@ -80,7 +73,7 @@ EXAMPLES = st.lists(
 
 
 @given(EXAMPLES, st.integers(1, 4))
-def test_rows_of_all_ranks_hold_the_step_and_nothing_else(examples: list[TokenizedExample], ranks: int) -> None:
+def test_rows_of_all_ranks_hold_the_step_and_nothing_else(examples: list[TokenizedText], ranks: int) -> None:
     dealt = [rows_of_rank(examples, 40, rank, ranks) for rank in range(ranks)]
     assert len({len(rows) for rows in dealt}) == 1
     rows = [row for rows in dealt for row in rows]

@@ -64,17 +64,59 @@ def attention(
     """
     assert attention_mask is None
     assert not dropout, "a model is counted, trained and scored without dropout"
-    texts_of_row = texts or Texts((query.shape[2],), torch.empty(0))
-    texts_of_row.attended += 1
-    if texts and query.is_cuda and softcap is None and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD:
-        return _by_kernel(query, key, value, scaling, sliding_window, texts), None
+    texts = texts or Texts((query.shape[2],), torch.tensor([0, query.shape[2]], dtype=torch.int32))
+    texts.attended += 1
+    if query.is_cuda and softcap is None and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD:
+        return by_kernel(query, key, value, texts, scaling=scaling, sliding_window=sliding_window), None
+    return by_text(query, key, value, texts, scaling=scaling, sliding_window=sliding_window, softcap=softcap), None
+
+
+def by_kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    texts: Texts,
+    *,
+    scaling: float,
+    sliding_window: int | None = None,
+) -> torch.Tensor:
+    """[1, tokens, heads, head size]: the attention of all texts at once, by a GPU's variable-length kernel."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    longest, group = max(texts.lengths), query.shape[1] // key.shape[1]
+    attended = varlen_attn(
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1).repeat_interleave(group, dim=1),
+        value[0].transpose(0, 1).repeat_interleave(group, dim=1),
+        texts.boundaries,
+        texts.boundaries,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=(-1 if sliding_window is None else sliding_window - 1, 0),
+    )
+    assert isinstance(attended, torch.Tensor)
+    return attended[None]
+
+
+def by_text(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    texts: Texts,
+    *,
+    scaling: float,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+) -> torch.Tensor:
+    """[rows, tokens, heads, head size]: the attention of one text after the other."""
     # One `split` has one backward pass; slices would each add a gradient of the whole row.
-    parts = (states.split(texts_of_row.lengths, dim=2) for states in (query, key, value))
+    parts = (states.split(texts.lengths, dim=2) for states in (query, key, value))
     attended = [
         _one_text(*text, scaling=scaling, sliding_window=sliding_window, softcap=softcap).transpose(1, 2)
         for text in zip(*parts, strict=True)
     ]
-    return torch.cat(attended, dim=1), None
+    return torch.cat(attended, dim=1)
 
 
 def _one_text(
@@ -104,34 +146,6 @@ def _one_text(
     products = torch.tanh(query @ key.transpose(2, 3) * scaling / softcap) * softcap
     weights = products.masked_fill(~visible, -torch.inf).softmax(dim=-1, dtype=torch.float32)
     return weights.to(query.dtype) @ value
-
-
-def _by_kernel(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    scaling: float,
-    sliding_window: int | None,
-    texts: Texts,
-) -> torch.Tensor:
-    """[1, tokens, heads, head size]: the attention of all texts at once, by a GPU's variable-length kernel."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    longest = max(texts.lengths)
-    attended = varlen_attn(
-        query[0].transpose(0, 1),
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
-        texts.boundaries,
-        texts.boundaries,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=(-1 if sliding_window is None else sliding_window - 1, 0),
-        enable_gqa=key.shape[1] < query.shape[1],
-    )
-    assert isinstance(attended, torch.Tensor)
-    return attended[None]
 
 
 def _no_mask(*_: Any, attention_mask: torch.Tensor | None = None, **__: Any) -> None:

@@ -59,15 +59,15 @@ def context_length(model: ModelRef, max_context: int | None) -> ContextLength:
     length, name = getattr(config, key), config.attribute_map.get(key, key)
     if name not in {key for part in config_parts(model.config) for key in part}:
         name += f", the default of {config.model_type}: config.json gives none"
-    ropes = _ropes(config)
-    factor = max((rope.get("factor") or 1 for rope in ropes if rope.get("rope_type") == "linear"), default=1)
+    kinds = ropes(config)
+    factor = max((rope.get("factor") or 1 for rope in kinds if rope.get("rope_type") == "linear"), default=1)
     if "gemma3" in config.model_type:  # the length holds the factor already
         factor = 1
     if factor > 1:
         name += f" {length} times the factor {factor:g} of its linear RoPE scaling"
     tokens = int(length * factor)
     short = min(
-        (rope["original_max_position_embeddings"] for rope in ropes if rope.get("rope_type") == "longrope"),
+        (rope["original_max_position_embeddings"] for rope in kinds if rope.get("rope_type") == "longrope"),
         default=None,
     )
     if max_context is not None and max_context < tokens:
@@ -120,7 +120,7 @@ def _smallest(model: ModelRef, config: "PretrainedConfig") -> str:
     return min(lengths, key=lengths.__getitem__)
 
 
-def _ropes(config: "PretrainedConfig") -> list[dict[str, Any]]:
+def ropes(config: "PretrainedConfig") -> list[dict[str, Any]]:
     """The parameters of every RoPE: kinds of layers may have one each."""
-    ropes = getattr(config, "rope_parameters", None) or {}
-    return [ropes] if "rope_type" in ropes else [each for each in ropes.values() if isinstance(each, dict)]
+    found = getattr(config, "rope_parameters", None) or {}
+    return [found] if "rope_type" in found else [each for each in found.values() if isinstance(each, dict)]

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPastAndCrossAttentions
 
 from slam_ray.config import InputError
+from slam_ray.models.context_length import ropes
 from slam_ray.models.packed_attention import Texts
 from slam_ray.models.packing import PackedRow
 
@@ -29,8 +30,9 @@ def decode(model: "PreTrainedModel", row: PackedRow, *, all_layers: bool = False
         all_layers: the states behind every layer are wanted, not the last ones only.
 
     Raises:
-        InputError: the model has attention of its own, which would mix the texts.
+        InputError: the model has attention of its own, or its RoPE one scale for all; either would mix the texts.
     """
+    _check_scale(model, row)
     device = model.device
     texts = Texts(row.lengths, torch.from_numpy(row.boundaries.astype(np.int32)).to(device))
     decoder: Any = model.base_model
@@ -47,6 +49,18 @@ def decode(model: "PreTrainedModel", row: PackedRow, *, all_layers: bool = False
             " that it cannot keep packed texts apart"
         )
     return output
+
+
+def _check_scale(model: "PreTrainedModel", row: PackedRow) -> None:
+    """Raise InputError if the longest text would change the positions of the others, which it shares a row with."""
+    for rope in ropes(model.config):
+        usual = rope.get("original_max_position_embeddings") or model.config.max_position_embeddings
+        if rope["rope_type"] in ("longrope", "dynamic") and min(row.lengths) < max(row.lengths) > usual:
+            raise InputError(
+                f"model.path: this model scales the positions of a text of more than {usual} tokens, and with it those"
+                f" of all texts beside it; here is one of {max(row.lengths)}: lower training.max_length to {usual}, or"
+                " leave such questions out"
+            )
 
 
 class TargetLoss(torch.nn.Module):

@@ -1,5 +1,6 @@
 """Packed texts are computed as if each were alone, in every model family: against padded batches with all logits."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,3 +101,21 @@ def test_a_model_whose_attention_mixes_the_texts_is_refused(tmp_path: Path) -> N
     attention.forward = forward
     with pytest.raises(InputError, match="attention of its own"):
         decode(model, empty_row())
+
+
+def test_a_long_text_that_would_change_its_neighbours_is_refused(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path, "phi3")
+    factors = {"short_factor": [1.0] * 16, "long_factor": [4.0] * 16}
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, **factors}
+    file = folder / "config.json"
+    changed = {"rope_parameters": rope, "original_max_position_embeddings": 32}
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    model = loaded(folder)
+    for lengths in ((20, 32), (40, 40)):
+        (row,) = rows_of_rank(texts(lengths), 100)
+        reference = loaded(folder)
+        with torch.no_grad():
+            assert TargetLoss(model)(row).item() == pytest.approx(padded_loss(reference, texts(lengths)).item())
+    (mixed,) = rows_of_rank(texts((20, 40)), 100)
+    with pytest.raises(InputError, match=r"more than 32 tokens, .* here is one of 40: lower training\.max_length"):
+        TargetLoss(model)(mixed)

@@ -12,7 +12,7 @@ from slam_ray.config import InputError
 from slam_ray.models import forward_pass
 from slam_ray.models.families import FAMILIES
 from slam_ray.models.forward_pass import TargetLoss, decode
-from slam_ray.models.packing import TokenizedText, empty_row, rows_of_rank
+from slam_ray.models.packing import TokenizedText, empty_row, rows_of_rank, target_tokens
 from tests.models import VOCABULARY, WINDOW, loaded, tiny_model
 
 if TYPE_CHECKING:
@@ -59,6 +59,28 @@ def test_loss_and_gradients_are_those_of_a_padded_batch(
         assert difference <= 1e-5 * size, name
     with torch.no_grad():
         assert TargetLoss(model)(row).item() == loss.item(), "without gradients"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_loss_falls_as_that_of_a_padded_batch_does(family: str, tmp_path: Path) -> None:
+    folder, examples = tiny_model(tmp_path, family), texts()
+    model, reference = loaded(folder), loaded(folder)
+    rows, curves = rows_of_rank(examples, 64), []
+    assert len(rows) == 2
+    for weights, gradients in (
+        (model.parameters(), lambda: torch.stack([TargetLoss(model)(row) for row in rows]).sum()),
+        (reference.parameters(), lambda: padded_loss(reference, examples)),
+    ):
+        optimizer, losses = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.0), []
+        for _ in range(4):
+            optimizer.zero_grad()
+            loss = gradients() / target_tokens(examples)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        curves.append(losses)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
+    assert curves[0][-1] < 0.98 * curves[0][0]
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3_text"])

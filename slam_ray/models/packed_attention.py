@@ -63,6 +63,7 @@ def attention(
         [rows, tokens, heads, head size], and no attention weights.
     """
     assert attention_mask is None
+    assert query.shape[2] == key.shape[2], "whole texts alone are computed, no continuation from a cache"
     assert not dropout, "a model is counted, trained and scored without dropout"
     texts = texts or Texts((query.shape[2],), torch.tensor([0, query.shape[2]], dtype=torch.int32))
     texts.attended += 1

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from vllm.engine.arg_utils import EngineArgs
     from vllm.v1.engine.llm_engine import LLMEngine
 
-# Sequences that one engine works on at a time.
-MAX_SEQUENCES = 256
 # An engine's context is a multiple of this, or the model's: so most generations can use the same kind of engine.
 CONTEXT_STEP = 8192
 # `advance` returns this often, so that finished responses are written and a stuck engine is noticed.
@@ -108,10 +106,13 @@ class Engine:
         """Return the process id, at once: Ray has started the actor."""
         return os.getpid()
 
-    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> None:
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> int:
         """Have the weights of `model`: start the engine on its base, or go on from another model with the same base.
 
         An engine whose load has failed may hold any weights, and has to end.
+
+        Returns:
+            How many sequences the engine works on at a time.
 
         Raises:
             InputError: its context does not fit the memory, or it does not hold the weights that it was given.
@@ -126,6 +127,7 @@ class Engine:
 
         self._engine.apply_model(partial(check_weights, model=model, layers=None if fresh else self._tuned | layers))
         self._tuned = layers
+        return self._engine.vllm_config.scheduler_config.max_num_seqs
 
     def _change(self, model: ModelRef, layers: Collection[int]) -> None:
         """Put all weights of these layers of `model` into the running engine.
@@ -173,11 +175,15 @@ def _started(model: ModelRef, kind: EngineKind, gpu: bool) -> "LLMEngine":
     """An engine on the base of `model`."""
     # vLLM sets its own level only after its first messages.
     logging.getLogger("vllm").setLevel(logging.ERROR)
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
 
     try:
         with without_strays(model.base) as folder:
-            engine = LLMEngine.from_engine_args(_arguments(str(folder), kind, gpu, model.trusted))
+            arguments = _arguments(str(folder), kind, gpu, model.trusted)
+            # vLLM knows by the device how many tokens and sequences its own `LLM` takes at a time; without the
+            # context it takes fewer.
+            engine = LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
     except ValueError as error:
         fitting = re.search(r"KV cache .* estimated maximum model length is (\d+)", str(error))
         if fitting is None:
@@ -205,7 +211,6 @@ def _arguments(folder: str, kind: EngineKind, gpu: bool, trusted: bool) -> "Engi
         hf_overrides=text_part,
         dtype=kind.dtype,  # type: ignore[arg-type]
         max_model_len=kind.context,
-        max_num_seqs=MAX_SEQUENCES,
         seed=0,
         trust_remote_code=trusted,
         disable_log_stats=True,

@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from slam_ray.config import InputError
-from slam_ray.evaluation.engine import MAX_SEQUENCES, Completion, Engine, EngineKind, Request, environment
+from slam_ray.evaluation.engine import Completion, Engine, EngineKind, Request, environment
 from slam_ray.models.reference import ModelRef
 from slam_ray.store.workers import Workers
 
@@ -38,6 +38,7 @@ class _Slot:
         call: what that call will return, before `deadline`; None between two calls.
         process: its process id, 0 before Ray has started it.
         model: fingerprint of the model whose weights it has.
+        sequences: how many it works on at a time, 0 before it has loaded a model.
         requests: those that it works on, by key.
     """
 
@@ -47,6 +48,7 @@ class _Slot:
     deadline: float
     process: int = 0
     model: str | None = None
+    sequences: int = 0
     requests: dict[int, Request] = field(default_factory=dict)
 
 
@@ -87,31 +89,32 @@ class EnginePool:
         """
         self._start(model, kind)
         try:
-            yield from self._completions(model, kind, deque(requests))
+            yield from self._completions(model, kind, deque(mixed(requests, len(self._slots))))
         except BaseException:
             self._end()
             raise
 
     def _completions(self, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> Iterator[list[Completion]]:
         losses, most = 0, MAX_LOSSES * len(self._slots)
+        self._begin_calls(model, kind, waiting)
         while waiting or any(slot.requests for slot in self._slots):
-            for slot in self._slots:
-                if slot.call is None:
-                    self._begin_call(slot, model, kind, waiting)
             calls = {slot.call: slot for slot in self._slots if slot.call is not None}
-            done, _ = ray.wait(list(calls), timeout=1.0)
+            ray.wait(list(calls), timeout=1.0)
+            done, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+            completions: list[Completion] = []
             for slot in [calls[call] for call in done] or self._overdue():
                 try:
-                    completions = self._finish_call(slot)
+                    completions += self._finish_call(slot)
                 except (RayActorError, OutOfMemoryError, TimeoutError) as error:
                     losses += 1
                     if losses > most:
                         raise RuntimeError(f"{losses} engines were lost while generating; the last: {error}") from error
                     print(f"  {_loss(slot)}: {_reason(error)} (loss {losses} of at most {most})", flush=True)
                     self._replace(slot, waiting)
-                    continue
-                if completions:
-                    yield completions
+            # Engines work on while the caller decodes and writes what they have finished.
+            self._begin_calls(model, kind, waiting)
+            if completions:
+                yield completions
 
     def _start(self, model: ModelRef, kind: EngineKind) -> None:
         """Have engines of this kind on the base of `model`: the running ones, or new ones."""
@@ -134,6 +137,11 @@ class EnginePool:
         ).remote()
         return _Slot(actor, "start", actor.ready.remote(), time.monotonic() + ACTOR_TIMEOUT_S)
 
+    def _begin_calls(self, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> None:
+        for slot in self._slots:
+            if slot.call is None:
+                self._begin_call(slot, model, kind, waiting)
+
     def _begin_call(self, slot: _Slot, model: ModelRef, kind: EngineKind, waiting: deque[Request]) -> None:
         """Begin an engine's next call: to load the weights of `model`, or to work on requests."""
         now = time.monotonic()
@@ -146,13 +154,13 @@ class EnginePool:
         slot.requests.update((request.key, request) for request in new)
         if slot.requests:
             slot.doing, slot.deadline = "generate", now + ADVANCE_TIMEOUT_S
-            refill = min(MAX_SEQUENCES, len(slot.requests) // 2) if waiting else 0
+            refill = min(slot.sequences, len(slot.requests) // 2) if waiting else 0
             slot.call = slot.actor.advance.remote(new, refill)
 
     def _most_new(self, slot: _Slot, waiting: int) -> int:
         """Number of requests to add: an engine has at most twice what it works on at a time, and its fair share."""
         unfinished = waiting + sum(len(other.requests) for other in self._slots)
-        share = min(2 * MAX_SEQUENCES, math.ceil(unfinished / len(self._slots)))
+        share = min(2 * slot.sequences, math.ceil(unfinished / len(self._slots)))
         return min(waiting, max(0, share - len(slot.requests)))
 
     def _finish_call(self, slot: _Slot) -> list[Completion]:
@@ -177,6 +185,8 @@ class EnginePool:
         completions: list[Completion] = []
         if slot.doing == "start":
             slot.process = outcome
+        elif slot.doing == "load":
+            slot.sequences = outcome
         elif slot.doing == "generate":
             completions = outcome
             for completion in completions:
@@ -204,6 +214,11 @@ class EnginePool:
         ray.kill(slot.actor)
         waiting.extendleft(reversed(slot.requests.values()))
         self._slots[self._slots.index(slot)] = self._new_slot()
+
+
+def mixed(requests: Sequence[Request], engines: int) -> list[Request]:
+    """The requests in another order: neighbours, often of one language and of like length, go to different engines."""
+    return [request for first in range(engines) for request in requests[first::engines]]
 
 
 def _loss(slot: _Slot) -> str:

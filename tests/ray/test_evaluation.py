@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,8 @@ def plain_greedy(model: ModelRef, count: int, max_new_tokens: int) -> list[tuple
     import torch
 
     reference: Any = load_model(model, DTYPE)
+    # The project's own attention keeps no cache.
+    reference.set_attn_implementation("sdpa")
     answers = []
     for prompt in prompts(count):
         ids = torch.tensor([prompt])
@@ -164,9 +167,9 @@ def bases_own(model: ModelRef, wanted: Callable[[str], bool] = bool) -> "Iterato
 class Stale(Engine):
     """An engine that puts the base's weights in place of those that were trained."""
 
-    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> None:
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> int:
         engine_module.stored_tensors = bases_own
-        super().load(model, kind, gpu)
+        return super().load(model, kind, gpu)
 
 
 def test_an_engine_that_holds_other_weights_ends_the_generation(
@@ -182,6 +185,44 @@ def test_an_engine_that_holds_other_weights_ends_the_generation(
         assert str(caught.value).startswith(said)
         assert f"numbers of {base.family.parameter(1, 'up')} are others" in str(caught.value)
         assert pool.processes == []
+
+
+class Compared(Engine):
+    """An engine that compares its budgets of tokens and sequences with those that vLLM gives its own `LLM`."""
+
+    def load(self, model: ModelRef, kind: EngineKind, gpu: bool) -> int:
+        sequences = super().load(model, kind, gpu)
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.usage.usage_lib import UsageContext
+
+        assert self._engine is not None
+        scheduler = self._engine.vllm_config.scheduler_config
+        tokens, most = (budget[UsageContext.LLM_CLASS] for budget in EngineArgs.get_batch_defaults(world_size=1))
+        assert (scheduler.max_num_batched_tokens, scheduler.max_num_seqs, sequences) == (tokens, most, most)
+        return sequences
+
+
+def test_an_engine_with_the_budgets_of_vllms_llm_works_while_its_rows_are_handed_on(
+    base: ModelRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Marked(Compared):
+        """It leaves a file for each call in which it works on requests."""
+
+        def advance(self, requests: Sequence[Request], refill: int) -> list[Completion]:
+            tempfile.mkstemp(dir=tmp_path)
+            return super().advance(requests, refill)
+
+    monkeypatch.setattr(pool_module, "Engine", Marked)
+    short, *long = requests(65, 512)
+    with EnginePool(Workers("engines", 1, cpus=1, gpus=0)) as pool:
+        completions = pool.generate(base, KIND, [replace(short, max_new_tokens=1), *long])
+        rows = len(next(completions))  # the short one's, from the first call
+        assert rows < 65
+        end = time.monotonic() + 30
+        while len(list(tmp_path.iterdir())) < 2:
+            assert time.monotonic() < end, "the engine waits until its rows are taken"
+            time.sleep(0.01)
+        assert rows + sum(map(len, completions)) == 65
 
 
 def test_requests_of_engines_that_are_killed_together_are_asked_again(

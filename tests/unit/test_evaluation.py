@@ -10,7 +10,9 @@ from slam_ray.config import InputError
 from slam_ray.corpora import Problem, Question
 from slam_ray.evaluation.accuracy import pcr
 from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
+from slam_ray.evaluation.engine import Request
 from slam_ray.evaluation.generation import check_lengths
+from slam_ray.evaluation.pool import mixed
 from slam_ray.evaluation.responses import Finish, FinishedResponses, Response
 from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
 from slam_ray.models.context_length import context_length
@@ -185,3 +187,10 @@ def test_labels_are_scored_and_compared_like_numbers(tmp_path: Path) -> None:
     change = compare(marks, better, ("en", "sw"), CompareConfig(samples=100)).extractors
     assert list(change) == ["last-label", "first-label"]
     assert (change["last-label"].languages["sw"].gained, change["last-label"].languages["sw"].difference) == (1, 50)
+
+
+def test_engines_get_like_shares_of_every_language() -> None:
+    asked = [Request(key, (0,) * tokens, 8) for key, tokens in enumerate([10] * 6 + [90] * 6)]
+    order = mixed(asked, 3)
+    assert sorted(request.key for request in order) == list(range(12))
+    assert [sum(len(request.prompt) for request in order[first : first + 4]) for first in (0, 4, 8)] == [200] * 3

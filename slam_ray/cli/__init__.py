@@ -1,5 +1,6 @@
 """The commands of `slam-ray`, one file each: parse, connect, run, print."""
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `slam-ray COMMAND ...`, by default of this process's arguments; returns the exit code."""
     command, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     signals: list[int] = []
+    # Texts are some hundred thousand small objects at a time, none of them in a cycle. At Python's own threshold, 700,
+    # it would look through them again and again.
+    gc.set_threshold(100_000)
 
     def stop(number: int, frame: Any) -> None:
         signals.append(number)

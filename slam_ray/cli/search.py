@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         if arguments.dry_run:
             _, last = shared_steps(config, space)
             planned = plan([last], storage)
-            check_inputs([last], storage, cluster)
+            check_inputs([last], planned, storage, cluster)
             print(f"{describe(planned)}\n{config.search.trials} trials: {'to do' if result is None else 'done'}")
             return TO_DO if result is None else ALL_DONE
         if result is None:

@@ -5,8 +5,10 @@ The paper filters its pairs but does not say how; these rules are ours. A pair f
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
 
 from pydantic import BaseModel
 
@@ -19,6 +21,7 @@ from slam_ray.terminal.table import aligned
 
 EXAMPLES, EXAMPLE_CHARACTERS = 3, 160  # of each rule and language
 CHARACTERS_OF_A_WORD = 3  # in a language without spaces, generously
+FIRST_WORDS = 5  # in which most texts differ from their translations
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ def clean(
     pairs: Sequence[Pair], cleaning: CleaningConfig, languages: Languages = KNOWN
 ) -> tuple[list[Pair], list[Dropped]]:
     """Split pairs into those kept and those left out, both in their order."""
-    criteria = {code: _Criteria(cleaning, languages, ratio) for code, ratio in _median_ratios(pairs).items()}
+    length, most = cleaning.loop_words, cleaning.most_repeats
+    # The English of a problem stands beside every language.
+    repeats = cache(lambda english: _repeats(tuple(english.split()), length, most))
+    criteria = {code: _Criteria(cleaning, languages, ratio, repeats) for code, ratio in _median_ratios(pairs).items()}
     rules = [(name, breaks) for name, breaks in RULES.items() if getattr(cleaning, name)]
     kept, dropped = [], []
     for pair in pairs:
@@ -101,15 +107,29 @@ def cleaning_table(records: Mapping[str, int], losses: Sequence[CleaningLoss]) -
 
 @dataclass(frozen=True)
 class _Criteria:
-    """What the pairs of a language are measured by; `ratio` is the median length of a source over its English."""
+    """What the pairs of a language are measured by.
+
+    Attributes:
+        ratio: the median length of a source over its English.
+        english_repeats: how often the most frequent run of words occurs in an English text, as `_repeats` counts.
+    """
 
     cleaning: CleaningConfig
     languages: Languages
     ratio: float
+    english_repeats: Callable[[str], int]
 
 
 def _untranslated(pair: Pair, criteria: _Criteria) -> bool:
-    return normalised(pair.source) == normalised(pair.english)
+    # Most pairs differ in their first words, so that the rest is not normalised.
+    words = zip_longest(_normalised_words(pair.source), _normalised_words(pair.english))
+    return all(one == other for one, other in words)
+
+
+def _normalised_words(text: str) -> Iterator[str]:
+    """The words of the normalised text; no character is normalised together with what is beyond a space."""
+    for part in text.split(" ", FIRST_WORDS):
+        yield from normalised(part).split()
 
 
 def _wrong_script(pair: Pair, criteria: _Criteria) -> bool:
@@ -128,12 +148,14 @@ def _loops(pair: Pair, criteria: _Criteria) -> bool:
         repeats = _repeats(tuple(pair.source.split()), length, most)
     else:
         repeats = _repeats(pair.source, length * CHARACTERS_OF_A_WORD, most)
-    return max(repeats, _repeats(tuple(pair.english.split()), length, most)) > most
+    return max(repeats, criteria.english_repeats(pair.english)) > most
 
 
 def _repeats(words: tuple[str, ...] | str, length: int, most: int) -> int:
     """How often the most frequent run of so many words (or characters) occurs; 0 if it is surely at most `most`."""
     if len(words) - len(set(words)) < most:
+        return 0
+    if max(Counter(words).values()) <= most:  # a run occurs at most as often as each of its words
         return 0
     runs = [words[start : start + length] for start in range(len(words) - length + 1)]
     if len(runs) - len(set(runs)) < most:

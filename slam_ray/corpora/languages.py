@@ -6,6 +6,7 @@ The paper's languages and ten more are known; `corpora.languages` names any othe
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from slam_ray.config import CorporaConfig, InputError, LanguageConfig, Section, nearest
 from slam_ray.corpora.iso639 import codes_of, is_code
@@ -51,43 +52,40 @@ LANGUAGES = {
 EXAMPLE = "[en, sw, {code: yo, name: Yoruba}]"  # of corpora.languages, for messages
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-SCRIPTS = {
-    script: re.compile(f"[{characters}]+")
-    for script, characters in {
-        "Arab": "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff",
-        "Armn": "\u0530-\u058f\ufb13-\ufb17",
-        "Beng": "\u0980-\u09ff",
-        "Cyrl": "\u0400-\u052f",
-        "Deva": "\u0900-\u097f",
-        "Ethi": "\u1200-\u139f\u2d80-\u2ddf\uab00-\uab2f",
-        "Geor": "\u10a0-\u10ff\u1c90-\u1cbf\u2d00-\u2d2f",
-        "Grek": "\u0370-\u03ff\u1f00-\u1fff",
-        "Gujr": "\u0a80-\u0aff",
-        "Guru": "\u0a00-\u0a7f",
-        "Hang": "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
-        "Hans": _HAN,
-        "Hant": _HAN,
-        "Hebr": "\u0590-\u05ff\ufb1d-\ufb4f",
-        "Jpan": _HAN + "\u3040-\u30ff\u31f0-\u31ff",
-        "Khmr": "\u1780-\u17ff",
-        "Knda": "\u0c80-\u0cff",
-        "Laoo": "\u0e80-\u0eff",
-        "Latn": "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff",
-        "Mlym": "\u0d00-\u0d7f",
-        "Mymr": "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f",
-        "Nkoo": "\u07c0-\u07ff",
-        "Olck": "\u1c50-\u1c7f",
-        "Orya": "\u0b00-\u0b7f",
-        "Sinh": "\u0d80-\u0dff",
-        "Taml": "\u0b80-\u0bff",
-        "Telu": "\u0c00-\u0c7f",
-        "Tfng": "\u2d30-\u2d7f",
-        "Thaa": "\u0780-\u07bf",
-        "Thai": "\u0e00-\u0e7f",
-        "Tibt": "\u0f00-\u0fff",
-    }.items()
+_CHARACTERS = {
+    "Arab": "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff",
+    "Armn": "\u0530-\u058f\ufb13-\ufb17",
+    "Beng": "\u0980-\u09ff",
+    "Cyrl": "\u0400-\u052f",
+    "Deva": "\u0900-\u097f",
+    "Ethi": "\u1200-\u139f\u2d80-\u2ddf\uab00-\uab2f",
+    "Geor": "\u10a0-\u10ff\u1c90-\u1cbf\u2d00-\u2d2f",
+    "Grek": "\u0370-\u03ff\u1f00-\u1fff",
+    "Gujr": "\u0a80-\u0aff",
+    "Guru": "\u0a00-\u0a7f",
+    "Hang": "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
+    "Hans": _HAN,
+    "Hant": _HAN,
+    "Hebr": "\u0590-\u05ff\ufb1d-\ufb4f",
+    "Jpan": _HAN + "\u3040-\u30ff\u31f0-\u31ff",
+    "Khmr": "\u1780-\u17ff",
+    "Knda": "\u0c80-\u0cff",
+    "Laoo": "\u0e80-\u0eff",
+    "Latn": "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff",
+    "Mlym": "\u0d00-\u0d7f",
+    "Mymr": "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f",
+    "Nkoo": "\u07c0-\u07ff",
+    "Olck": "\u1c50-\u1c7f",
+    "Orya": "\u0b00-\u0b7f",
+    "Sinh": "\u0d80-\u0dff",
+    "Taml": "\u0b80-\u0bff",
+    "Telu": "\u0c00-\u0c7f",
+    "Tfng": "\u2d30-\u2d7f",
+    "Thaa": "\u0780-\u07bf",
+    "Thai": "\u0e00-\u0e7f",
+    "Tibt": "\u0f00-\u0fff",
 }
-_LETTERS = re.compile(r"[^\W\d_]+")
+SCRIPTS = {script: re.compile(f"[{characters}]+") for script, characters in _CHARACTERS.items()}
 _WITH_SCRIPT = re.compile(r"(?P<code>[a-z]{2,3})[_-](?P<script>[A-Z][a-z]{3})")
 
 
@@ -184,9 +182,11 @@ class Languages:
         script = self.known[code].script
         if script is None:
             return 1.0
+        outside = sum(map(len, _other_letters(script).findall(text)))
+        if not outside:  # as in most texts
+            return 1.0
         inside = sum(map(len, SCRIPTS[script].findall(text)))
-        outside = sum(map(len, _LETTERS.findall(SCRIPTS[script].sub(" ", text))))
-        return inside / (inside + outside) if inside + outside else 1.0
+        return inside / (inside + outside)
 
     def _with(self, entry: LanguageConfig) -> "Languages":
         where = f"corpora.languages: {{code: {entry.code}, name: {entry.name}}}"
@@ -200,6 +200,11 @@ class Languages:
             raise InputError(f"{where}: script {entry.script!r}: {nearest(entry.script, SCRIPTS)}; or leave it out")
         language = Language(entry.name, entry.script, entry.spaced)
         return Languages({**self.known, entry.code: language}, (*self.added, entry))
+
+
+@cache
+def _other_letters(script: str) -> re.Pattern[str]:
+    return re.compile(rf"[^\W\d_{_CHARACTERS[script]}]+")
 
 
 def _plain(name: str) -> str:

@@ -3,7 +3,7 @@
 import re
 
 _DIGITS = r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,'’٫٬]\d+)*|(?<![\d.,])\.\d+"
-_GROUP = re.compile(r"\d+")
+_BETWEEN_GROUPS = re.compile(r"\D+")
 _MAGNITUDES = {
     "k": 10**3, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8,
@@ -30,7 +30,7 @@ def lost_numbers(text: str, english: str) -> int:
     An English number may stand in words for one in digits. Words of other languages are not read, so a number that a
     translation spells out counts as lost.
     """
-    if set(_GROUP.findall(text)) == set(_GROUP.findall(english)):
+    if _groups(text) == _groups(english):
         return 0
     numbers, english_numbers = _written(text), _written(english)
     values = {value for readings in numbers for value in readings}
@@ -40,6 +40,11 @@ def lost_numbers(text: str, english: str) -> int:
         spelled = _spelled(english)
         unmatched = [number for number in unmatched if spelled.isdisjoint(number)]
     return len(unmatched) + sum(values.isdisjoint(number) for number in english_numbers)
+
+
+def _groups(text: str) -> set[str]:
+    """The groups of digits in a text. To split it at what is between them is twice as fast as to search for them."""
+    return set(_BETWEEN_GROUPS.split(text)) - {""}
 
 
 def _written(text: str) -> set[Readings]:

@@ -1,11 +1,11 @@
 """The files of a prepared corpus: Parquet, a column for each field of its records."""
 
-import io
-import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -13,6 +13,9 @@ from slam_ray.corpora.cleaning import CleaningLoss, Dropped
 from slam_ray.corpora.formats.records import Record
 from slam_ray.corpora.records import Pair, Problem, Question
 from slam_ray.store.artifact import Artifact
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CORPUS_FILE, DROPPED_FILE, HELD_OUT_FILE = "corpus.parquet", "dropped.parquet", "held_out.parquet"
 
@@ -40,57 +43,57 @@ class Prepared(BaseModel):
 
 def read_questions(artifact: Artifact[Prepared]) -> list[Question]:
     """The questions of a prepared corpus or benchmark, language by language, ids in the same order in each."""
-    rows = _rows(artifact.file(CORPUS_FILE))
-    return [Question(row["id"], row["language"], row["question"]) for row in rows]
+    return list(map(Question, *_columns(artifact.file(CORPUS_FILE), Question)))
 
 
 def read_pairs(artifact: Artifact[Prepared]) -> list[Pair]:
     """The pairs of a prepared corpus."""
-    return [Pair(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+    return list(map(Pair, *_columns(artifact.file(CORPUS_FILE), Pair)))
 
 
 def read_held_out(artifact: Artifact[Prepared]) -> list[Pair]:
     """The cleaned pairs of the problems that a prepared corpus of pairs keeps for choosing settings."""
-    return [Pair(**row) for row in _rows(artifact.file(HELD_OUT_FILE))]
+    return list(map(Pair, *_columns(artifact.file(HELD_OUT_FILE), Pair)))
 
 
 def read_dropped(artifact: Artifact[Prepared]) -> list[Dropped]:
     """The pairs that cleaning left out of a prepared corpus of pairs, each with the rule that it broke."""
-    return [Dropped(row.pop("rule"), Pair(**row)) for row in _rows(artifact.file(DROPPED_FILE))]
+    *of_pairs, rules = _columns(artifact.file(DROPPED_FILE), Pair, "rule")
+    return list(map(Dropped, rules, map(Pair, *of_pairs)))
 
 
 def read_problems(artifact: Artifact[Prepared]) -> list[Problem]:
     """The problems of a prepared benchmark."""
-    return [Problem(**row) for row in _rows(artifact.file(CORPUS_FILE))]
+    return list(map(Problem, *_columns(artifact.file(CORPUS_FILE), Problem)))
 
 
 def write(file: Path, kind: type[Record], records: Sequence[Record], **more: Sequence[str]) -> None:
     """Write records, and `more` columns beside theirs."""
     import pyarrow as pa
-    import pyarrow.json as pj
     import pyarrow.parquet as pq
 
-    numbers = {name for record in records[:1] for name, value in vars(record).items() if isinstance(value, float)}
-    types = {field.name: pa.float64() if field.name in numbers else pa.string() for field in fields(kind)}
-    schema = pa.schema({**types, **dict.fromkeys(more, pa.string())})
-    rows = [
-        {**vars(record), **dict(zip(more, values, strict=True))}
-        for record, *values in zip(records, *more.values(), strict=True)
-    ]
-    # By way of JSON, because for Python lists Arrow imports pandas, which takes longer than all of a dry run.
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-    table = pa.Table.from_batches([], schema)
-    if lines:
-        table = pj.read_json(
-            io.BytesIO(lines),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(lines)),
-            parse_options=pj.ParseOptions(explicit_schema=schema),
-        )
-    pq.write_table(table, file)
+    columns = {field.name: [getattr(record, field.name) for record in records] for field in fields(kind)}
+    arrays = {name: _arrow(values) for name, values in {**columns, **more}.items()}
+    pq.write_table(pa.table(arrays), file)
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
+def _arrow(values: Sequence[Any]) -> "pa.Array":
+    """Texts, or numbers, as Arrow keeps them: given a Python list, it would import pandas, which takes long."""
+    import pyarrow as pa
+
+    if isinstance(next(iter(values), None), float):
+        return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(array("d", values))])
+    texts = [text.encode() for text in values]
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
+
+
+def _columns(file: Path, kind: type[Record], *more: str) -> list[list[Any]]:
+    """The columns of the fields of `kind`, and `more` after them."""
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, Any]] = pq.read_table(file).to_pylist()
-    return rows
+    names = [*(field.name for field in fields(kind)), *more]
+    # `pq.read_table` would import pandas.
+    with pq.ParquetFile(file) as parquet:
+        table = parquet.read(names)
+    return [table.column(name).to_pylist() for name in names]

@@ -138,22 +138,21 @@ def read(sources: Sequence[Source], kind: type[Record]) -> Corpus[Record]:
     Raises:
         InputError: a format cannot give this kind; a row cannot be used; a record of one's own repeats another.
     """
-    records: dict[tuple[str, ...], Record] = {}
-    origin: dict[tuple[str, ...], Source] = {}
+    found: dict[tuple[str, ...], tuple[Record, Source]] = {}
     repeated = 0
     for source in sources:
         for record in _records(source, kind):
             key = identity(record)
-            if key not in records:
-                records[key], origin[key] = record, source
-            elif source.format.user_records or (source.format.row_number_ids and origin[key] is not source):
+            first, origin = found.setdefault(key, (record, source))
+            if first is record:
+                continue
+            if source.format.user_records or (source.format.row_number_ids and origin is not source):
                 raise InputError(
-                    f"{source.label}: repeats {' '.join(key)} of {origin[key].label};"
+                    f"{source.label}: repeats {' '.join(key)} of {origin.label};"
                     " sources read together need ids of their own"
                 )
-            else:
-                repeated += 1
-    return Corpus(list(records.values()), repeated)
+            repeated += 1
+    return Corpus([record for record, _ in found.values()], repeated)
 
 
 def _records(source: Source, kind: type[Record]) -> Iterable[Record]:

@@ -21,7 +21,7 @@ def position(id_: str, seed: int) -> float:
 
 def held_out_ids(ids: Iterable[str], share: float, seed: int) -> set[str]:
     """The ids that are kept for choosing settings: about `share` of them, and an id always or never under a seed."""
-    return {id_ for id_ in ids if position(id_, seed) < share}
+    return {id_ for id_ in set(ids) if position(id_, seed) < share}
 
 
 def problems_of_part(problems: Sequence[Record], part: ProblemPart) -> list[Record]:

@@ -190,7 +190,7 @@ def _text_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _json_lines(file: Path, stream: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
     for number, line in _lines(file, stream):
-        if not line.strip():
+        if line.isspace():
             continue
         try:
             yield number, _json(line)
@@ -210,16 +210,20 @@ def _array(file: Path, stream: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
     return enumerate(values, start=1)
 
 
-def _json(text: bytes) -> Any:
-    return json.loads(text, object_pairs_hook=_object)
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} is twice in one object")
     return values
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _json(text: bytes) -> Any:
+    """As `json.loads`, which makes a decoder for every line."""
+    return _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
 
 
 def _separated(file: Path, separator: str) -> Iterator[NumberedRow]:

@@ -16,7 +16,7 @@ from slam_ray.config import ALL_DONE, TO_DO, InputError, RunConfig
 from slam_ray.store.artifact import Artifact
 from slam_ray.store.disk_space import full_disk_as_input_error
 from slam_ray.store.location import Location
-from slam_ray.store.making import Steps, check_inputs, describe, make, plan
+from slam_ray.store.making import DONE, Steps, check_inputs, describe, make, plan
 from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage
 from slam_ray.store.workers import Cluster
@@ -44,9 +44,9 @@ class Run:
 
     def dry_run(self, cluster: Cluster) -> int:
         """Say which steps are done or to do, and meet the errors that need no worker; the exit code."""
-        check_inputs(self._last, self.storage, cluster)
+        check_inputs(self._last, self._planned, self.storage, cluster)
         print(describe(self._planned))
-        return ALL_DONE if all(step.state == "done" for step in self._planned) else TO_DO
+        return ALL_DONE if all(step.state == DONE for step in self._planned) else TO_DO
 
     def make(self, cluster: Cluster) -> Artifacts:
         """Make what is not made yet; each artifact is linked in the folder as soon as it stands."""

@@ -10,9 +10,10 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -185,5 +186,8 @@ def damage(home: Location, record: Record | None, thorough: bool) -> str:
 
 @cache
 def _versions() -> dict[str, str]:
-    installed = {package.name: package.version for package in distributions()}
-    return {name: installed[name] for name in RECORDED_VERSIONS if name in installed}
+    installed = {}
+    for name in RECORDED_VERSIONS:
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed

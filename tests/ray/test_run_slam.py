@@ -72,11 +72,13 @@ def test_only_the_selected_projections_are_trained(undisturbed: Path) -> None:
     assert Path(summary["report"]).read_text().startswith("<!doctype html>")
 
 
-def test_a_finished_job_needs_no_ray(undisturbed: Path) -> None:
+def test_a_finished_job_imports_nothing_heavy(undisturbed: Path, tmp_path: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("record.json")}
-    nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
-    assert "to do" not in finish(start(undisturbed, "--dry-run", **nowhere))
-    output = finish(start(undisturbed, **nowhere))
+    for name in ("ray", "torch", "transformers"):
+        (tmp_path / f"{name}.py").write_text("raise AssertionError(f'{__name__} is imported')")
+    without = {"PYTHONPATH": str(tmp_path)}
+    assert "to do" not in finish(start(undisturbed, "--dry-run", **without))
+    output = finish(start(undisturbed, **without))
     assert "SMOKE RUN" in output
     assert {file: file.stat().st_mtime_ns for file in undisturbed.rglob("record.json")} == before
 

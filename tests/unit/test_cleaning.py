@@ -53,6 +53,22 @@ def test_an_answer_without_letters_and_a_foreign_name_are_in_the_script() -> Non
     assert clean(pairs, CleaningConfig())[0] == pairs
 
 
+@pytest.mark.parametrize(
+    ("source", "copied"),
+    [
+        ("\u200b Asha  SELLS\u00a04\nmats for\u3000\uff17 \u00ad pounds each\u2009day", True),
+        ("Asha sells 4 mats for 7 pounds each", False),
+        ("Asha sells 4 mats for 7 pounds each day now", False),
+        ("Asha sells 4 mats for 7 pounds each d\u0301ay", False),
+    ],
+    ids=["spaces, case and width", "shorter", "longer", "another mark"],
+)
+def test_a_copy_is_one_whatever_its_spaces_case_and_width(source: str, copied: bool) -> None:
+    pair = Pair("1", "sw", "question", source, "Asha sells 4 mats for 7 pounds each day")
+    dropped = clean([pair], CleaningConfig(length_ratio=False, lost_numbers=False))[1]
+    assert [drop.rule for drop in dropped] == ["untranslated"] * copied
+
+
 def test_loops_are_found_without_spaces() -> None:
     loop = Pair("1", "ja", "question", "猫は" + "とても大きな白い犬と一緒に" * 15, "The cat " * 15)
     assert [drop.rule for drop in clean([loop], CleaningConfig(length_ratio=False))[1]] == ["loops"]

@@ -28,6 +28,15 @@ def test_help_needs_nothing_heavy(command: str) -> None:
     assert f"slam-ray {command}" in run.stdout
 
 
+def test_a_dry_run_of_a_run_with_all_to_do_needs_nothing_heavy(tmp_path: Path) -> None:
+    """Arrow, which writes and reads the prepared texts, imports pandas where it is not kept from it."""
+    argv = ["run", "demo", "--dry-run", "--storage", str(tmp_path)]
+    code = f"import sys\nfrom slam_ray.cli import main\nassert main({argv}) == 3\n"
+    code += f"assert not {HEAVY | {'pandas'}} & set(sys.modules), set(sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 def test_a_wrong_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rnu", "demo"]) == 2
     assert capsys.readouterr().err == "error: unknown command 'rnu': did you mean 'run'?\n"

@@ -23,7 +23,7 @@ from slam_ray.corpora.cleaning import clean, cleaning_losses
 from slam_ray.corpora.languages import KNOWN, LANGUAGES, Languages
 from slam_ray.corpora.leakage import LeakageConfig, LeakageResult
 from slam_ray.corpora.sources import Source, read, readings
-from slam_ray.store.making import check_inputs, make
+from slam_ray.store.making import check_inputs, make, plan
 from slam_ray.store.step import Artifacts, Derived, Step
 from slam_ray.store.storage import Storage
 from tests.configs import run_config
@@ -240,7 +240,7 @@ def test_the_line_is_said_once_by_the_dry_run_and_by_the_run(
     last = Step("waits", 1, config, {}, LeakageResult, lambda attempt: result)
     storage = Storage(tmp_path / "storage")
     with RayCluster(ExecutionConfig()) as cluster:
-        check_inputs([last], storage, cluster)
+        check_inputs([last], plan([last], storage), storage, cluster)
         assert capsys.readouterr().out.count("corpora.benchmarks.own: mgsm_eu.tsv: languages not known, left out") == 1
         for _ in range(2):  # also where all is done
             make([last], Artifacts(storage), cluster)

@@ -352,17 +352,22 @@ def test_a_check_is_looked_at_before_the_steps_that_wait_for_it(
         return [product(product(one, waiting, calls), waiting, calls)]
 
     assert [step.label for step in plan(checked(3), storage)] == ["constant", "product", "product"]
-    check_inputs(checked(3), storage, cluster)
-    check_inputs(checked(3, counts="counting"), storage, cluster)  # it cannot tell yet
+
+    def check(steps: list[Step[Product]]) -> None:
+        check_inputs(steps, plan(steps, storage), storage, cluster)
+
+    check(checked(3))
+    check(checked(3, counts="counting"))  # it cannot tell yet
     assert capsys.readouterr().out == "note: three\n"
     assert not list(tmp_path.glob("artifacts/*/*/record.json"))
-    for call in (lambda: check_inputs(checked(4), storage, cluster), lambda: made(checked(4), storage, cluster)):
+    for call in (lambda: check(checked(4)), lambda: made(checked(4), storage, cluster)):
         with pytest.raises(InputError, match="not three"):
             call()
     assert calls == []
     made(checked(3), storage, cluster)
     made(checked(3), storage, cluster)
     assert calls == [2, 2]
+    check(checked(3))  # what is finished waits for nothing any more
     assert capsys.readouterr().out.count("note: three") == 1
 
 

@@ -65,6 +65,8 @@ INVISIBLE = re.compile(
 
 def normalised(text: str) -> str:
     """A text without differences in case, spaces, widths of characters and invisible characters."""
+    if text.isascii() and text.isprintable():  # nothing to replace or to take out
+        return " ".join(text.casefold().split())
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().split())
 
 
@@ -77,19 +79,27 @@ def cell(part: Part, number: int, row: Mapping[str, Any], column: str) -> str:
     """The text in a column of a row; InputError if there is none."""
     if not isinstance(row.get(column), str):
         raise InputError(f"{part.where(number)}: no text in column {column!r}; it has {', '.join(row)}")
-    return checked_text(row[column], f"{part.where(number)}: {column}").strip()
+    return checked_text(part, number, row[column], column).strip()
 
 
-def checked_text(text: str, where: str) -> str:
+def checked_text(part: Part, number: int, text: str, name: str) -> str:
     """A text as a model reads it: without byte order marks, its lines ended by line feeds.
+
+    Args:
+        part: that holds it.
+        number: of its row there.
+        text: as it is there.
+        name: what it is called there, for messages.
 
     Raises:
         InputError: it holds a NUL, or half a character, as JSON's escapes allow.
     """
+    if text.isprintable():  # no character of a text that is has to be refused or replaced
+        return text
     if SURROGATE.search(text):
-        raise InputError(f"{where} holds half of a surrogate pair; write the character itself")
+        raise InputError(f"{part.where(number)}: {name} holds half of a surrogate pair; write the character itself")
     if "\0" in text:
-        raise InputError(f"{where} holds a NUL, as no text does; take it out")
+        raise InputError(f"{part.where(number)}: {name} holds a NUL, as no text does; take it out")
     return text.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
 
 

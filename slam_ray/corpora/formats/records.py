@@ -38,11 +38,11 @@ def _reader(kind: type[Record]) -> Reader:
             if key not in keys:
                 raise InputError(f"{source.path or source.hub}: columns or values for {key!r}: {nearest(key, keys)}")
         if kind is not Problem:
-            return (record for record, _, _ in _records(kind, parts, source))
+            return (record for record, *_ in _records(kind, parts, source))
         questions, golds = [], []
-        for question, values, where in _records(Question, parts, source, ("answer",)):
+        for question, values, part, number in _records(Question, parts, source, ("answer",)):
             questions.append(question)
-            golds.append(Gold(values["answer"], question.language, f"{where}: answer"))
+            golds.append(Gold(values["answer"], question.language, f"{part.where(number)}: answer"))
         return answered(questions, golds)
 
     return read
@@ -50,15 +50,22 @@ def _reader(kind: type[Record]) -> Reader:
 
 def _records(
     kind: type[Record], parts: Parts, source: SourceConfig, more: tuple[str, ...] = ()
-) -> Iterator[tuple[Record, Mapping[str, Any], str]]:
-    """Each record with the values that it and the keys `more` have in its row, and where that is."""
+) -> Iterator[tuple[Record, Mapping[str, Any], Part, int]]:
+    """Each record with the values that it and the keys `more` have in its row, its part and the row's number there.
+
+    A corpus has many records, and most have no fault: so where one is, is put into words only for an error.
+    """
     rows: dict[tuple[str, ...], tuple[Part, int]] = {}
+    columns = {key: source.columns.get(key, key) for key in (*TYPES[kind], *more) if key not in source.values}
+    choices = {key: get_args(type_) for key, type_ in TYPES[kind].items()}
     for part in parts.values():
-        for number, columns in part.rows():
-            where, row = part.where(number), {**columns, ROW_NUMBER: str(number)}
-            values = {key: _found(key, source, row, where) for key in (*TYPES[kind], *more)}
+        for number, row in part.rows():
+            row[ROW_NUMBER] = str(number)
+            values = dict(source.values)
+            for key, column in columns.items():
+                values[key] = row[column] if column in row else _reached(part, number, row, key, column)
             values["id"] = _as_text(values["id"])
-            record = kind(**{key: _text(values[key], type_, f"{where}: {key}") for key, type_ in TYPES[kind].items()})
+            record = kind(*(_text(part, number, values[key], key, allowed) for key, allowed in choices.items()))
             first_part, line = rows.setdefault(identity(record), (part, number))
             if (first_part, line) != (part, number):
                 place = f"{part.unit} {line}" if first_part is part else first_part.where(line)
@@ -67,8 +74,9 @@ def _records(
                     if first_part is part
                     else "both are read; give one file's path, or a `split`"
                 )
-                raise InputError(f"{where}: repeats {' '.join(identity(record))} of {place}; {mend}")
-            yield record, values, where
+                repeated = " ".join(identity(record))
+                raise InputError(f"{part.where(number)}: repeats {repeated} of {place}; {mend}")
+            yield record, values, part, number
 
 
 def identity(record: Question | Pair | Problem) -> tuple[str, ...]:
@@ -76,16 +84,13 @@ def identity(record: Question | Pair | Problem) -> tuple[str, ...]:
     return (record.id, record.language, record.kind) if isinstance(record, Pair) else (record.id, record.language)
 
 
-def _found(key: str, source: SourceConfig, row: Mapping[str, Any], where: str) -> Any:
-    if key in source.values:
-        return source.values[key]
-    column = source.columns.get(key, key)
+def _reached(part: Part, number: int, row: Mapping[str, Any], key: str, column: str) -> Any:
     try:
         return reach(row, column)
     except KeyError:
         wanted = f"no key {column!r}" if column == key else f"no column {column!r} for {key}"
         raise InputError(
-            f"{where}: {wanted}; there are {', '.join(name for name in row if name != ROW_NUMBER)}"
+            f"{part.where(number)}: {wanted}; there are {', '.join(name for name in row if name != ROW_NUMBER)}"
         ) from None
 
 
@@ -93,12 +98,13 @@ def _as_text(id_: Any) -> Any:
     return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) else id_
 
 
-def _text(value: Any, kind: Any, where: str) -> Any:
-    choices = get_args(kind)
-    if choices and value not in choices:
-        raise InputError(f"{where} must be one of {', '.join(choices)}, got {value!r}")
-    if not isinstance(value, str) or not (text := checked_text(value, where)).strip():
-        raise InputError(f"{where} must be a text that is not empty, got {value!r}")
+def _text(part: Part, number: int, value: Any, key: str, choices: tuple[str, ...]) -> Any:
+    if choices:
+        if value not in choices:
+            raise InputError(f"{part.where(number)}: {key} must be one of {', '.join(choices)}, got {value!r}")
+        return value
+    if not isinstance(value, str) or not (text := checked_text(part, number, value, key)).strip():
+        raise InputError(f"{part.where(number)}: {key} must be a text that is not empty, got {value!r}")
     return text
 
 

@@ -51,11 +51,10 @@ def _laid_out(part: Part) -> Iterator[tuple[str, str, str]]:
         # ValueError: not as many labels as texts.
         except (KeyError, TypeError, AttributeError, ValueError):
             raise InputError(f"{part.where(number)}: needs an id and a question with its stem and choices") from None
-        where = part.where(number)
         yield (
-            checked_text(id_, f"{where}: id"),
-            checked_text(text, f"{where}: question"),
-            checked_text(label, f"{where}: answerKey"),
+            checked_text(part, number, id_, "id"),
+            checked_text(part, number, text, "question"),
+            checked_text(part, number, label, "answerKey"),
         )
 
 

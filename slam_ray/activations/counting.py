@@ -113,7 +113,8 @@ def count_step(
         sums = GroupSums(units, languages)
         for number, counted in saved_units(finished):
             sums.add(number, counted)
-        todo = sums.missing
+        # The largest first, so that no actor works alone for long at the end.
+        todo = sorted(sums.missing, key=lambda number: -sum(units[number].lengths))
         total = sum(unit.questions for unit in units)
         progress = Progress("counting", total, "questions", total - sum(units[number].questions for number in todo))
         arguments = attempt[model], dtype, device

@@ -67,6 +67,11 @@ class Unit:
         return sum(len(batch) for batch in self.passes)
 
     @property
+    def lengths(self) -> list[int]:
+        """Tokens of each question, prompt included, in all passes."""
+        return [len(question.tokens) for batch in self.passes for question in batch]
+
+    @property
     def tokens(self) -> int:
         """Tokens counted in all passes."""
         return sum(question.end - question.start for batch in self.passes for question in batch)

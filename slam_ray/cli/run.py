@@ -15,6 +15,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parse_run(argv, "run", __doc__)
     config = load_config(arguments.source, arguments.values)
     from slam_ray.cluster.ray_cluster import RayCluster
+    from slam_ray.models.process_without_torch import prepare_process_without_torch
     from slam_ray.recipes.slam import slam
     from slam_ray.recipes.summary import all_scores, summarize
     from slam_ray.reporting.selection import keep_figures
@@ -25,6 +26,8 @@ def main(argv: Sequence[str]) -> int:
     run = Run(config, [steps.report])
     with RayCluster(config.execution, storage=run.storage.root) as cluster:
         if arguments.dry_run:
+            if not run.finished:
+                prepare_process_without_torch()
             return run.dry_run(cluster)
         try:
             artifacts = run.make(cluster)

@@ -8,12 +8,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from slam_ray.config import InputError
 
 T = TypeVar("T")
+
+
+def prepare_process_without_torch() -> None:
+    """Have what such a process imports be imported from now on, beside what this one does until the call."""
+    multiprocessing.set_forkserver_preload(["slam_ray.models.tokenizers_without_torch"])
+    forkserver.ensure_running()
 
 
 def call_without_torch(function: Callable[..., T], *arguments: Any) -> T:
@@ -25,7 +32,7 @@ def call_without_torch(function: Callable[..., T], *arguments: Any) -> T:
     """
     if "torch" in sys.modules:
         return function(*arguments)
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(sender, function, arguments), daemon=True)
     process.start()

@@ -46,7 +46,12 @@ class Run:
         """Say which steps are done or to do, and meet the errors that need no worker; the exit code."""
         check_inputs(self._last, self._planned, self.storage, cluster)
         print(describe(self._planned))
-        return ALL_DONE if all(step.state == DONE for step in self._planned) else TO_DO
+        return ALL_DONE if self.finished else TO_DO
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its steps were done when it was planned."""
+        return all(step.state == DONE for step in self._planned)
 
     def make(self, cluster: Cluster) -> Artifacts:
         """Make what is not made yet; each artifact is linked in the folder as soon as it stands."""

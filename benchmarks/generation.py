@@ -1,9 +1,10 @@
 """How fast are the engines, against one vLLM? `python -m benchmarks.generation MODEL --questions FOLDER`.
 
 Ours is the pool that the generate step asks: two engines of one core each, in actors of Ray. The peer is one
-`vllm.LLM.generate` over all prompts with all cores. Both answer the same questions in the reasoning prompt, greedily,
-with equally many new tokens at most. Engine starts count on neither side: before its time is taken each side answers a
-few of the prompts, whose cache is then emptied or too small to matter. Tokens are those of the answers.
+`vllm.LLM.generate` over all prompts with all cores, each of its threads bound to one. Both answer the same questions in
+the reasoning prompt, greedily, with equally many new tokens at most. Engine starts count on neither side: before its
+time is taken each side answers a few of the prompts, whose cache is then emptied or too small to matter. Tokens are
+those of the answers.
 """
 
 import argparse
@@ -107,6 +108,10 @@ def peer(task: Task) -> Repeat:
     import os
 
     os.environ |= environment(cores())
+    # The only engine here: its threads may keep a core each and wait for one another awake, which is faster.
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = f"0-{cores() - 1}"
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        del os.environ[name]
     from vllm import LLM, SamplingParams
     from vllm.inputs import TokensPrompt
 

@@ -89,7 +89,7 @@ class EnginePool:
         """
         self._start(model, kind)
         try:
-            yield from self._completions(model, kind, deque(mixed(requests, len(self._slots))))
+            yield from self._completions(model, kind, deque(balanced(requests, len(self._slots))))
         except BaseException:
             self._end()
             raise
@@ -216,9 +216,13 @@ class EnginePool:
         self._slots[self._slots.index(slot)] = self._new_slot()
 
 
-def mixed(requests: Sequence[Request], engines: int) -> list[Request]:
-    """The requests in another order: neighbours, often of one language and of like length, go to different engines."""
-    return [request for first in range(engines) for request in requests[first::engines]]
+def balanced(requests: Sequence[Request], engines: int) -> list[Request]:
+    """The requests in shares of equal number, one for each engine, whose prompts have about equally many tokens."""
+    by_length = sorted(requests, key=lambda request: -len(request.prompt))
+    rounds = [by_length[first : first + engines] for first in range(0, len(by_length), engines)]
+    # Who chooses first in one round chooses last in the next.
+    turns = [taken if number % 2 == 0 else taken[::-1] for number, taken in enumerate(rounds)]
+    return [taken[engine] for engine in range(engines) for taken in turns if engine < len(taken)]
 
 
 def _loss(slot: _Slot) -> str:

@@ -12,7 +12,7 @@ from slam_ray.evaluation.accuracy import pcr
 from slam_ray.evaluation.comparison import COMPARE_VERSION, CompareConfig, compare
 from slam_ray.evaluation.engine import Request
 from slam_ray.evaluation.generation import check_lengths
-from slam_ray.evaluation.pool import mixed
+from slam_ray.evaluation.pool import balanced
 from slam_ray.evaluation.responses import Finish, FinishedResponses, Response
 from slam_ray.evaluation.scoring import MARKS_FILE, SCORE_VERSION, read_marks, score_responses, write_marks
 from slam_ray.models.context_length import context_length
@@ -189,8 +189,10 @@ def test_labels_are_scored_and_compared_like_numbers(tmp_path: Path) -> None:
     assert (change["last-label"].languages["sw"].gained, change["last-label"].languages["sw"].difference) == (1, 50)
 
 
-def test_engines_get_like_shares_of_every_language() -> None:
-    asked = [Request(key, (0,) * tokens, 8) for key, tokens in enumerate([10] * 6 + [90] * 6)]
-    order = mixed(asked, 3)
-    assert sorted(request.key for request in order) == list(range(12))
-    assert [sum(len(request.prompt) for request in order[first : first + 4]) for first in (0, 4, 8)] == [200] * 3
+def test_engines_get_like_shares_of_the_work() -> None:
+    # The same questions in every language, the second of each two much longer.
+    asked = [Request(key, (0,) * tokens, 8) for key, tokens in enumerate([10, 90, 12, 88, 14, 86] * 4)]
+    order = balanced(asked, 2)
+    assert sorted(request.key for request in order) == list(range(24))
+    assert [sum(len(request.prompt) for request in order[first : first + 12]) for first in (0, 12)] == [600, 600]
+    assert sorted(request.key for request in balanced(asked[:7], 3)) == list(range(7))

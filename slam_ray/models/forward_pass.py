@@ -17,8 +17,9 @@ from slam_ray.models.packing import PackedRow
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Numbers in the scores of one chunk of targets, which exist several times in float32: 64 MiB each.
-CHUNK_SCORES = 2**24
+# Numbers in the scores of one chunk of targets, which exist several times in float32: 64 MiB each. A GPU, which would
+# read the head's weights longer than it computes with them, takes more.
+CHUNK_SCORES, GPU_CHUNK_SCORES = 2**24, 2**26
 
 
 def decode(model: "PreTrainedModel", row: PackedRow, *, all_layers: bool = False) -> BaseModelOutputWithPast:
@@ -97,7 +98,8 @@ class _Head:
 
     def chunks(self, states: torch.Tensor, targets: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Parts of [targets, hidden] and [targets] whose scores fit."""
-        size = max(1, CHUNK_SCORES // self._model.config.vocab_size)
+        scores = GPU_CHUNK_SCORES if states.is_cuda else CHUNK_SCORES
+        size = max(1, scores // self._model.config.vocab_size)
         yield from zip(states.split(size), targets.split(size), strict=True)
 
     def loss(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -65,10 +65,12 @@ def attention(
     assert attention_mask is None
     assert query.shape[2] == key.shape[2], "whole texts alone are computed, no continuation from a cache"
     assert not dropout, "a model is counted, trained and scored without dropout"
-    texts = texts or Texts((query.shape[2],), torch.tensor([0, query.shape[2]], dtype=torch.int32))
-    texts.attended += 1
-    if query.is_cuda and softcap is None and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD:
+    if texts is None:
+        texts = Texts((query.shape[2],), torch.empty(0))
+    elif query.is_cuda and softcap is None and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD:
+        texts.attended += 1
         return by_kernel(query, key, value, texts, scaling=scaling, sliding_window=sliding_window), None
+    texts.attended += 1
     return by_text(query, key, value, texts, scaling=scaling, sliding_window=sliding_window, softcap=softcap), None
 
 

@@ -92,7 +92,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     checkout = tmp_path_factory.mktemp("checkout") / "slam_ray"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", "shared", "*_cache", "__pycache__"))
     for folder in (".git", ".venv", "runs/demo", "data", "models", "artifacts", "limit-24"):
-        (checkout / folder).mkdir(parents=True)
+        (checkout / folder).mkdir(parents=True, exist_ok=True)
         (checkout / folder / "large").write_bytes(bytes(1000))
     with pytest.MonkeyPatch.context() as patch:
         python = python_without_slam_ray(tmp_path_factory.mktemp("environment"))

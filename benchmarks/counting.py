@@ -13,7 +13,6 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -32,16 +31,14 @@ from benchmarks.measurement import (
     in_fresh_process,
     machine_peak,
 )
-from benchmarks.texts import add_model, add_source, config_of, questions_of
+from benchmarks.texts import QuestionTask, add_model, add_source, config_of, questions_of
 from slam_ray.activations import count_step
 from slam_ray.activations.counting import plan
 from slam_ray.activations.plan import Unit
 from slam_ray.cluster.ray_cluster import RayCluster
-from slam_ray.config import RunConfig
-from slam_ray.corpora import Prepared, read_questions
+from slam_ray.corpora import read_questions
 from slam_ray.corpora.prompts import prompts_for
 from slam_ray.models.reference import base_model
-from slam_ray.store.artifact import Artifact
 from slam_ray.store.local import LocalLocation
 from slam_ray.store.step import Artifacts, Attempt, known
 from slam_ray.store.storage import Storage
@@ -53,14 +50,6 @@ TRIAL_BATCHES = 12
 # Half as many as by default (500 in 20 groups): so the end, at which an actor waits for the last unit of another, is
 # not a much larger part than in a whole run.
 QUESTIONS_OF_GROUP = 12
-
-
-@dataclass(frozen=True)
-class Task:
-    """What both sides read."""
-
-    config: RunConfig
-    questions: Artifact[Prepared]
 
 
 def main() -> None:
@@ -93,7 +82,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Figures:
     return figures("counting", "tokens/s", work, comparisons, peak)
 
 
-def task_of(arguments: argparse.Namespace, folder: Path, count: int) -> Task:
+def task_of(arguments: argparse.Namespace, folder: Path, count: int) -> QuestionTask:
     """The counting of so many questions."""
     config = config_of(
         folder,
@@ -102,10 +91,10 @@ def task_of(arguments: argparse.Namespace, folder: Path, count: int) -> Task:
         activations={"questions": count, "groups": max(1, count // QUESTIONS_OF_GROUP)},
         execution={"counting_actors": arguments.workers},
     )
-    return Task(config, questions_of(config))
+    return QuestionTask(config, questions_of(config))
 
 
-def units_of(task: Task) -> list[Unit]:
+def units_of(task: QuestionTask) -> list[Unit]:
     """The plan of the count step."""
     config = task.config
     prompts = prompts_for(config.prompts, config.corpora.questions)
@@ -113,7 +102,7 @@ def units_of(task: Task) -> list[Unit]:
     return plan(config.activations, prompts, read_questions(task.questions), model, languages)
 
 
-def ours(task: Task) -> Repeat:
+def ours(task: QuestionTask) -> Repeat:
     """The count step of a run, timed by the files of its finished units."""
     config, actors = task.config, task.config.execution.counting_actors
     step = count_step(config, task.questions, known(base_model(str(config.model.path))))
@@ -133,7 +122,7 @@ def ours(task: Task) -> Repeat:
     return whole.model_copy(update={"amount": counted, "tokens": counted, "flops": whole.flops * share})
 
 
-def peer(task: Task, order: str, processes: int, batches: int | None = None) -> Repeat:
+def peer(task: QuestionTask, order: str, processes: int, batches: int | None = None) -> Repeat:
     """The last hidden states of the same texts, or of the first so many batches of them."""
     texts = _texts(task, units_of(task))
     if order == SORTED:
@@ -189,7 +178,7 @@ def _forward(
     ends.put((began, time.monotonic()))
 
 
-def _texts(task: Task, units: Sequence[Unit]) -> list[tuple[int, ...]]:
+def _texts(task: QuestionTask, units: Sequence[Unit]) -> list[tuple[int, ...]]:
     """All texts of the plan in the order of the corpus."""
     tokens = {
         (question.language, question.id): question.tokens
@@ -201,7 +190,7 @@ def _texts(task: Task, units: Sequence[Unit]) -> list[tuple[int, ...]]:
     return [tokens[key] for key in corpus if key in tokens]
 
 
-def _repeat(task: Task, texts: Sequence[Sequence[int]], seconds: float) -> Repeat:
+def _repeat(task: QuestionTask, texts: Sequence[Sequence[int]], seconds: float) -> Repeat:
     from transformers import AutoConfig
 
     lengths = [len(text) for text in texts]

@@ -10,7 +10,6 @@ those of the answers.
 import argparse
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,29 +25,19 @@ from benchmarks.measurement import (
     in_fresh_process,
     machine_peak,
 )
-from benchmarks.texts import add_model, add_source, config_of, first_questions, questions_of
+from benchmarks.texts import QuestionTask, add_model, add_source, config_of, first_questions, questions_of
 from slam_ray.cluster.ray_cluster import RayCluster
-from slam_ray.config import RunConfig
-from slam_ray.corpora import Prepared, read_questions
+from slam_ray.corpora import read_questions
 from slam_ray.corpora.prompts import ask
 from slam_ray.evaluation.engine import EngineKind, Request, engine_context, environment
 from slam_ray.evaluation.pool import EnginePool
 from slam_ray.models.context_length import context_length
 from slam_ray.models.loading import load_tokenizer
 from slam_ray.models.reference import base_model
-from slam_ray.store.artifact import Artifact
 
 PEER, AT_LEAST = "one vllm.LLM", 0.95
 WARM_UP_PROMPTS, WARM_UP_TOKENS = 4, 8
 PEER_CACHE_BYTES = 2**30  # as much as two of our engines have
-
-
-@dataclass(frozen=True)
-class Task:
-    """What both sides answer."""
-
-    config: RunConfig
-    questions: Artifact[Prepared]
 
 
 def main() -> None:
@@ -75,7 +64,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Figures:
     return figures("generation", "tokens/s", work, comparisons, peak)
 
 
-def task_of(arguments: argparse.Namespace, folder: Path) -> Task:
+def task_of(arguments: argparse.Namespace, folder: Path) -> QuestionTask:
     """The first questions of each language."""
     config = config_of(
         folder,
@@ -84,10 +73,10 @@ def task_of(arguments: argparse.Namespace, folder: Path) -> Task:
         evaluation={"max_new_tokens": arguments.new_tokens},
         execution={"engines": arguments.workers},
     )
-    return Task(config, first_questions(config, questions_of(config), arguments.count))
+    return QuestionTask(config, first_questions(config, questions_of(config), arguments.count))
 
 
-def ours(task: Task) -> Repeat:
+def ours(task: QuestionTask) -> Repeat:
     """All prompts through the pool of a run."""
     config, model, requests = task.config, base_model(str(task.config.model.path)), _requests(task)
     warm_up = [Request(request.key, request.prompt, WARM_UP_TOKENS) for request in requests[:WARM_UP_PROMPTS]]
@@ -103,7 +92,7 @@ def ours(task: Task) -> Repeat:
     return _repeat(requests, sum(len(completion.tokens) for completion in completions), seconds)
 
 
-def peer(task: Task) -> Repeat:
+def peer(task: QuestionTask) -> Repeat:
     """All prompts through one vLLM."""
     import os
 
@@ -136,7 +125,7 @@ def peer(task: Task) -> Repeat:
     return _repeat(requests, tokens, time.monotonic() - began)
 
 
-def _requests(task: Task) -> list[Request]:
+def _requests(task: QuestionTask) -> list[Request]:
     """As the generate step makes them of the questions."""
     questions, config = read_questions(task.questions), task.config
     tokenizer = load_tokenizer(base_model(str(config.model.path)).base)
@@ -144,7 +133,7 @@ def _requests(task: Task) -> list[Request]:
     return [Request(key, prompt.tokens, config.evaluation.max_new_tokens) for key, prompt in enumerate(prompts)]
 
 
-def _kind(task: Task) -> EngineKind:
+def _kind(task: QuestionTask) -> EngineKind:
     context = context_length(base_model(str(task.config.model.path)), None)
     longest = max(len(request.prompt) + request.max_new_tokens for request in _requests(task))
     return EngineKind(task.config.model.dtype, engine_context(context, longest))

@@ -1,6 +1,7 @@
 """The texts that benchmarks read: sources of one's own through the project's readers, and a fixed sample of them."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from slam_ray.store.local import LocalLocation
 from slam_ray.store.making import make
 from slam_ray.store.step import Artifacts
 from slam_ray.store.storage import Storage
+
+
+@dataclass(frozen=True)
+class QuestionTask:
+    """Questions, and the configuration under which both sides of a benchmark read them."""
+
+    config: RunConfig
+    questions: Artifact[Prepared]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

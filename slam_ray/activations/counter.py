@@ -51,8 +51,9 @@ class Counter:
         finite = torch.ones((), dtype=torch.bool, device=device)
         # Nothing here waits for a GPU before the last pass is on its way.
         for batch in passes:
-            self._counted = torch.from_numpy(counted_tokens(batch)).to(device)
-            states = decode(self._model, row_of(batch)).last_hidden_state
+            row = row_of(batch)
+            self._counted = torch.from_numpy(counted_tokens(batch, row)).to(device)
+            states = decode(self._model, row).last_hidden_state
             assert states is not None
             finite &= torch.isfinite(states).all()
         if not finite:
@@ -69,11 +70,10 @@ def row_of(batch: Sequence[Encoded]) -> PackedRow:
     return packed_row([TokenizedText(np.array(each.tokens, np.int32), len(each.tokens)) for each in batch])
 
 
-def counted_tokens(batch: Sequence[Encoded]) -> npt.NDArray[np.int64]:
-    """[counted tokens]: their indices in the row of a forward pass."""
-    starts = row_of(batch).boundaries
+def counted_tokens(batch: Sequence[Encoded], row: PackedRow) -> npt.NDArray[np.int64]:
+    """[counted tokens]: their indices in the row of these questions."""
     return np.concatenate(
-        [np.arange(start + each.start, start + each.end) for start, each in zip(starts, batch, strict=False)]
+        [np.arange(start + each.start, start + each.end) for start, each in zip(row.boundaries, batch, strict=False)]
     )
 
 

@@ -3,7 +3,7 @@
 transformers calls `attention` in every layer of a model that was loaded with `attn_implementation=PACKED`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ class Texts:
 
     lengths: tuple[int, ...]
     boundaries: torch.Tensor
-    attended: int = field(default=0)
+    attended: int = 0
 
 
 def attention(
@@ -65,12 +65,12 @@ def attention(
     assert attention_mask is None
     assert query.shape[2] == key.shape[2], "whole texts alone are computed, no continuation from a cache"
     assert not dropout, "a model is counted, trained and scored without dropout"
-    if texts is None:
-        texts = Texts((query.shape[2],), torch.empty(0))
-    elif query.is_cuda and softcap is None and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD:
-        texts.attended += 1
-        return by_kernel(query, key, value, texts, scaling=scaling, sliding_window=sliding_window), None
+    kernel = query.is_cuda and query.dtype in KERNEL_DTYPES and query.shape[-1] <= KERNEL_HEAD
+    packed = texts is not None
+    texts = texts or Texts((query.shape[2],), torch.empty(0))
     texts.attended += 1
+    if packed and kernel and softcap is None:
+        return by_kernel(query, key, value, texts, scaling=scaling, sliding_window=sliding_window), None
     return by_text(query, key, value, texts, scaling=scaling, sliding_window=sliding_window, softcap=softcap), None
 
 
